@@ -1,0 +1,42 @@
+# The one command set, the same by hand and in CI. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export CARGO_TERM_COLOR ?= auto
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .build
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
+
+.PHONY: help setup demo serve test lint format lock bench bench-gateway crash wheel clean toolchains
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
+
+toolchains: ## check the compilers that make can't install
+	@scripts/toolchains.sh
+
+$(STAMPS)/venv:
+	@mkdir -p $(STAMPS)
+	@scripts/toolchains.sh
+	@scripts/make-venv.sh $(PYTHON) $(VENV)
+	@touch $@
+
+$(STAMPS)/python: $(STAMPS)/venv requirements/dev.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	@rm -f $(STAMPS)/engine
+	@touch $@
+
+$(STAMPS)/engine: $(STAMPS)/python pyproject.toml $(RUST_SOURCES)
+	@echo "building the engine (release; a minute or two the first time)"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --uv >$(STAMPS)/engine.log 2>&1 || { cat $(STAMPS)/engine.log; exit 1; }
+	@touch $@
+
+setup: $(STAMPS)/engine ## .venv with the release-built engine; quick when nothing changed
+
+lock: $(STAMPS)/venv ## resolve and pin the Python dependencies
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.txt
+
+format: $(STAMPS)/python ## format Python and Rust
+	$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet . ; cargo fmt --all

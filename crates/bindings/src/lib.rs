@@ -1,0 +1,9 @@
+//! `tollway._native`: the engine as a Python module. Thin: every decision lives in the engine.
+
+use pyo3::prelude::*;
+
+/// The module as Python sees it.
+#[pymodule(gil_used = false)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}

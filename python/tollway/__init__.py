@@ -1,0 +1,1 @@
+"""Tollway: sell an HTTP API."""

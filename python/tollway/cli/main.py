@@ -1,0 +1,33 @@
+"""The `tollway` command. Each module here registers its commands on `app`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from tollway.kernel.errors import TollwayError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="tollway",
+    help="Sell an HTTP API: gateway, metering, billing and portal in one package.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Keep `tollway` a group of commands however few there are."""
+
+
+def main() -> None:
+    """Run the command line; a fault is one clear line on stderr and a non-zero exit."""
+    try:
+        app()
+    except TollwayError as error:
+        sys.stderr.write(f"tollway: {error}\n")
+        sys.exit(1)
