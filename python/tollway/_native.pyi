@@ -1,6 +1,5 @@
 """The engine (Rust). Every function here releases the GIL while it works."""
 
-from collections.abc import Sequence
-from typing import Final, final
+from typing import Final
 
 __version__: Final[str]
