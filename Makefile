@@ -40,3 +40,22 @@ lock: $(STAMPS)/venv ## resolve and pin the Python dependencies
 
 format: $(STAMPS)/python ## format Python and Rust
 	$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet . ; cargo fmt --all
+
+lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy demo
+	@$(BIN)/lint-imports --no-cache
+	@cargo fmt --all --check
+	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+test: setup ## every test; installs what they need
+	cargo test --quiet --locked --workspace
+	$(BIN)/pytest -q
+
+wheel: setup ## a wheel in dist/ that installs without Rust
+	@$(BIN)/maturin build --release --locked --out dist
+
+clean: ## remove what make made, data folders excepted
+	rm -rf $(VENV) $(STAMPS) target dist

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
-__all__ = ["Durability", "Listener", "Role", "Settings"]
+from tollway.kernel.errors import InvalidInput
+
+__all__ = ["Durability", "Listener", "Role", "Settings", "load_settings"]
 
 
 class Role(StrEnum):
@@ -45,7 +52,9 @@ Listener = Annotated[str, BeforeValidator(_listener)]
 class Settings(BaseSettings):
     """What a process needs to know before it reads any database."""
 
-    model_config = SettingsConfigDict(env_prefix="TOLLWAY_", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TOLLWAY_", extra="forbid", hide_input_in_errors=True, toml_file="tollway.toml"
+    )
 
     data_dir: Path = Path("tollway-data")
     database_url: str | None = None
@@ -77,3 +86,31 @@ class Settings(BaseSettings):
     def control_socket(self) -> Path:
         """The Unix socket on which control serves the configuration to gateways."""
         return self.data_dir / "control.sock"
+
+    def environment(self) -> dict[str, str]:
+        """Return the same settings as environment variables, for a child process."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        values["data_dir"] = str(self.data_dir.absolute())
+        return {f"TOLLWAY_{name.upper()}": str(value) for name, value in values.items()}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # not a source of ours
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # not a source of ours
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flag over environment over `tollway.toml` in the working directory."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read the settings; `flags` that are not None win. Raises `InvalidInput` naming the setting."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = "TOLLWAY_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidInput(name, first["msg"].removeprefix("Value error, ")) from None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -20,8 +23,15 @@ app = typer.Typer(
 
 
 @app.callback()
-def _root() -> None:
-    """Keep `tollway` a group of commands however few there are."""
+def _root(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where everything is kept; default: TOLLWAY_DATA_DIR, else tollway-data."),
+    ] = None,
+) -> None:
+    """Options of every command."""
+    if data_dir is not None:
+        os.environ["TOLLWAY_DATA_DIR"] = str(data_dir)
 
 
 def main() -> None:
