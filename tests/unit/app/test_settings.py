@@ -1,0 +1,58 @@
+"""Settings: precedence, errors that name the setting, and a page that lists each of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tollway.app.settings import Settings, load_settings
+from tollway.kernel.errors import InvalidInput
+
+_PAGE = Path(__file__).parents[3] / "docs" / "seller" / "settings.md"
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    documented = re.findall(r"^\| `(TOLLWAY_[A-Z_]+)`", _PAGE.read_text(), re.MULTILINE)
+    assert documented == [f"TOLLWAY_{name.upper()}" for name in Settings.model_fields]
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tollway.toml").write_text('proxy_listen = "127.0.0.1:1"\nadmin_listen = "127.0.0.1:1"\n')
+    monkeypatch.setenv("TOLLWAY_ADMIN_LISTEN", "127.0.0.1:2")
+    monkeypatch.setenv("TOLLWAY_STATUS_LISTEN", "127.0.0.1:2")
+    settings = load_settings(status_listen="127.0.0.1:3", data_dir=None)
+    assert settings.proxy_listen == "127.0.0.1:1"
+    assert settings.admin_listen == "127.0.0.1:2"
+    assert settings.status_listen == "127.0.0.1:3"
+
+
+@pytest.mark.parametrize("value", ["8000", ":8000", "localhost:", "localhost:99999", "localhost:http"])
+def test_a_listener_that_cannot_be_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLWAY_PROXY_LISTEN", value)
+    with pytest.raises(InvalidInput, match="TOLLWAY_PROXY_LISTEN: write host:port"):
+        load_settings()
+
+
+def test_an_unknown_name_in_the_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tollway.toml").write_text('proxy_listn = "127.0.0.1:1"\n')
+    with pytest.raises(InvalidInput, match="TOLLWAY_PROXY_LISTN"):
+        load_settings()
+
+
+def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, admin_token="t" * 20, gateway_workers=3)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(secret_key="s" * 20, admin_token="t" * 20)
+    assert "sss" not in repr(settings)
+    assert "ttt" not in repr(settings)
