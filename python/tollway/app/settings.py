@@ -57,25 +57,23 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("tollway-data")
-    database_url: str | None = None
     secret_key: str | None = Field(default=None, repr=False)
     admin_token: str | None = Field(default=None, repr=False)
     proxy_listen: Listener = "0.0.0.0:8000"
     admin_listen: Listener = "127.0.0.1:8001"
     status_listen: Listener = "127.0.0.1:8100"
-    proxy_url: str | None = None
     usage_log_level: Durability = Durability.GROUP
     gateway_workers: int | None = Field(default=None, ge=1, le=256)
 
     @property
     def main_url(self) -> str:
         """The main database's URL."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'tollway.db'}"
+        return f"sqlite:///{self.data_dir.absolute() / 'tollway.db'}"
 
     @property
     def usage_url(self) -> str:
         """The usage database's URL."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'usage.db'}"
+        return f"sqlite:///{self.data_dir.absolute() / 'usage.db'}"
 
     @property
     def usage_log_dir(self) -> Path:
