@@ -1,0 +1,1 @@
+"""The demo: a real upstream API, real traffic through the gateway, and the bill for it, reconciled."""

@@ -1,0 +1,1 @@
+"""Atlas API: the demo's upstream, places of the world over HTTP. `openapi.yaml` describes it."""
