@@ -1,5 +1,165 @@
 """The engine (Rust). Every function here releases the GIL while it works."""
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, TypeAlias, final
 
 __version__: Final[str]
+
+Cursor: TypeAlias = tuple[str, int, int, int]
+"""How far a shard was read: node (32 hex digits), epoch, shard, offset. A shard not named stands at 0."""
+
+Fault: TypeAlias = tuple[str, int, int, Literal["hole", "quarantined", "beyond_end"], int, int]
+"""A stretch that could not be read: node, epoch, shard, kind, start, end.
+
+`hole`: reserved but never finished, the process died there. `quarantined`: the checksum doesn't match.
+`beyond_end`: the cursor (`start`) is beyond the end (`end`) of its log; nothing of that shard was read.
+"""
+
+Group: TypeAlias = tuple[
+    int,  # µs since 1970: start of the 15 minutes UTC, or the latest cut within them
+    bytes,  # customer; ids are 16 raw bytes, zero for none
+    bytes,  # consumer
+    bytes,  # phase
+    bool,  # test mode
+    bytes,  # route
+    bytes,  # service
+    int,  # status
+    int | None,  # gRPC status
+    str,  # method, "OTHER" for an unknown one
+    Literal["complete", "client_abort", "upstream_abort"],
+    Literal["upstream", "cache"],
+    int,  # events: records of the log
+    int,  # requests: the events that are part 0
+    int,  # units
+    int,  # bytes in
+    int,  # bytes out
+]
+"""Events that no meter can tell apart, added up."""
+
+class UsageLogError(Exception):
+    """The usage log can't be opened, read or written; the text names the file and the fix."""
+
+@final
+class ShardState:
+    """How far a shard may be read now."""
+
+    node: str
+    epoch: int
+    shard: int
+    readable: int
+    """Everything below this offset is fdatasynced; nothing above it may be read."""
+    synced_us: int
+    """Every event with an earlier time lies below `readable`."""
+    closed: bool
+    """Nothing will be appended any more, and the tail is durable."""
+
+@final
+class UsageView:
+    """One look at all marks."""
+
+    as_of_us: int
+    """The instant taken before the look. No event that the look missed will have an earlier time."""
+    shards: list[ShardState]
+    """Ordered by node, epoch, shard."""
+
+    def watermark(self, node: str) -> int:
+        """Return the µs before which every event of `node` lies below the `readable` of this view."""
+
+@final
+class UsageBatch:
+    """A stretch of the log, added up."""
+
+    groups: list[Group]
+    after: list[Cursor]
+    """Where to go on: every shard from the view, ordered."""
+    faults: list[Fault]
+    events: int
+    done: bool
+    """Whether all of `end` was reached; if not, `max_events` ended the batch."""
+
+@final
+class LogEvent:
+    """One event as the log holds it; ids are 16 raw bytes, zero for none."""
+
+    node: str
+    epoch: int
+    shard: int
+    offset: int
+    request_id: str
+    """32 hex digits."""
+    time_us: int
+    duration_us: int
+    upstream_us: int
+    consumer: bytes
+    credential: bytes
+    customer: bytes
+    phase: bytes
+    route: bytes
+    service: bytes
+    config_version: int
+    bytes_in: int
+    bytes_out: int
+    units: int
+    part: int
+    last: bool
+    completion: Literal["complete", "client_abort", "upstream_abort"]
+    source: Literal["upstream", "cache"]
+    test_mode: bool
+    status: int
+    grpc_status: int | None
+    attempts: int
+    method: str
+    path: str
+
+@final
+class UsageReader:
+    """Reads the usage logs under a directory (`DATA_DIR/usage-log`) in place, below the marks only."""
+
+    def __new__(cls, directory: str) -> UsageReader: ...
+    def recover(self) -> list[Cursor]:
+        """Close every epoch whose gateway is dead: make its tail durable, so that it can be read.
+
+        Idempotent; two may run at once. Returns the shards closed now and where each one ends.
+
+        Raises:
+            UsageLogError: a tail can't be synced or its mark not written; the others were still closed.
+        """
+
+    def view(self) -> UsageView:
+        """Look at all marks.
+
+        Raises:
+            UsageLogError: a mark can't be read.
+        """
+
+    def aggregate(
+        self, start: Sequence[Cursor], end: Sequence[Cursor], cuts_us: Sequence[int], max_events: int
+    ) -> UsageBatch:
+        """Add up the events from `start` to `end`; no group spans 15 minutes UTC or one of `cuts_us`.
+
+        Shards named in `end` are read, up to what is there given. Ends early after about `max_events`.
+
+        Raises:
+            UsageLogError: a file is missing or unreadable, or `end` lies above what is readable.
+        """
+
+    def events(
+        self,
+        start: Sequence[Cursor],
+        end: Sequence[Cursor],
+        *,
+        customer: bytes | None = None,
+        consumer: bytes | None = None,
+        phase: bytes | None = None,
+        test_mode: bool | None = None,
+        from_us: int | None = None,
+        to_us: int | None = None,
+    ) -> Iterator[LogEvent]:
+        """Yield the events from `start` to `end` that match all that is given, shard by shard.
+
+        Times are half-open, `[from_us, to_us)`. Holes and quarantined stretches are passed over: the
+        batch that metered them has reported them.
+
+        Raises:
+            UsageLogError: a file is missing or unreadable, or a cursor lies above what is readable.
+        """

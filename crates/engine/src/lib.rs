@@ -1,1 +1,3 @@
 //! The data plane of Tollway.
+
+pub mod usage_log;
