@@ -70,11 +70,11 @@ def _sqlite_connected(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling is switched off; `_sqlite_begin` starts transactions.
     connection.isolation_level = None
     for pragma in (
+        "busy_timeout=10000",  # first: the switch to WAL takes a lock too
         "journal_mode=WAL",
         # FULL: a committed transaction survives power loss; NORMAL would lose the last ones.
         "synchronous=FULL",
         "foreign_keys=ON",
-        "busy_timeout=10000",
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -15,7 +15,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 __all__ = ["BigInt", "Bytes", "DecimalText", "Identifier", "Json", "UtcTimestamp"]
 
 Bytes = LargeBinary
-Json = JSON().with_variant(JSONB(), "postgresql")
+# None is SQL NULL: JSON's own null in a column would be a second way to say "nothing".
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 # SQLite makes a rowid alias (and so autoincrement) only of INTEGER.
 BigInt = BigInteger().with_variant(Integer(), "sqlite")
 
