@@ -1,3 +1,5 @@
 //! The data plane of Tollway.
 
+pub mod proxy;
+pub mod server;
 pub mod usage_log;

@@ -1,0 +1,199 @@
+//! A request's head: parsed by httparse, then held to stricter rules than it has.
+
+use std::mem::MaybeUninit;
+
+use super::framing::BodyLength;
+use super::head::{
+    ConnectionOptions, Field, HeadFault, HeaderLine, Span, apply_connection, collect, fault,
+    framing_headers,
+};
+
+/// More lines than this are refused before any configured limit applies.
+pub const MOST_HEADERS: usize = 256;
+
+/// A parsed request head. Reused from request to request: parsing allocates nothing once warm.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    /// The method as it was written.
+    pub method: Span,
+    /// The path, still percent-encoded, without the query; starts with `/`, or is `*`.
+    pub path: Span,
+    /// The query without its `?`; none where there is no `?`.
+    pub query: Option<Span>,
+    /// The authority asked for: `Host`, or that of an absolute target, which overrules it. None in HTTP/1.0 alone.
+    pub host: Option<Span>,
+    /// The `x` of HTTP/1.x.
+    pub minor_version: u8,
+    /// How long the body is.
+    pub body: BodyLength,
+    /// The client wants the connection kept.
+    pub keep_alive: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+    /// The client can read trailers.
+    pub accepts_trailers: bool,
+    /// Every header line.
+    pub lines: Vec<HeaderLine>,
+}
+
+impl RequestHead {
+    /// Parses `head`, which is whole: it ends with the empty line.
+    ///
+    /// # Errors
+    /// [`HeadFault`] for whatever is not plain HTTP/1.0 or 1.1, or could be read in two ways.
+    pub fn parse(&mut self, head: &[u8]) -> Result<(), HeadFault> {
+        let mut storage = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+        let mut parsed = httparse::Request::new(&mut []);
+        let status = parsed
+            .parse_with_uninit_headers(head, &mut storage)
+            .map_err(fault)?;
+        let (Some(method), Some(target), Some(minor_version)) =
+            (parsed.method, parsed.path, parsed.version)
+        else {
+            return Err(HeadFault::Malformed("an unfinished head"));
+        };
+        if !matches!(status, httparse::Status::Complete(length) if length == head.len()) {
+            return Err(HeadFault::Malformed("an unfinished head"));
+        }
+        collect(head, parsed.headers, classify, &mut self.lines);
+        self.minor_version = minor_version;
+        self.method = Span::of(head, method.as_bytes());
+        let authority = self.read_target(head, method.as_bytes(), target.as_bytes())?;
+        self.read_host(head, authority)?;
+        let framing = framing_headers(head, &self.lines, minor_version)?;
+        self.body = match (framing.chunked, framing.content_length) {
+            (true, _) => BodyLength::Chunked,
+            (false, None | Some(0)) => BodyLength::Empty,
+            (false, Some(length)) => BodyLength::Exact(length),
+        };
+        let ConnectionOptions { close, keep_alive } = apply_connection(head, &mut self.lines);
+        self.keep_alive = !close && (minor_version == 1 || keep_alive);
+        self.read_expectations(head);
+        Ok(())
+    }
+
+    /// Splits the target into path and query; returns the authority of an absolute one.
+    fn read_target<'a>(
+        &mut self,
+        head: &[u8],
+        method: &[u8],
+        target: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, HeadFault> {
+        if method == b"CONNECT" || method == b"TRACE" {
+            return Err(HeadFault::Method);
+        }
+        if !target
+            .iter()
+            .all(|byte| matches!(byte, 0x21..=0x7e | 0x80..))
+        {
+            return Err(HeadFault::Malformed("a control character in the target"));
+        }
+        let (authority, local) = match target {
+            [b'/', ..] => (None, target),
+            b"*" if method == b"OPTIONS" => (None, target),
+            _ => {
+                let rest = match target.split_at_checked(7) {
+                    Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"http://") => rest,
+                    _ => return Err(HeadFault::Malformed("a target that is not a path")),
+                };
+                let end = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
+                let (authority, local) = rest.split_at(end);
+                (Some(authority), local)
+            }
+        };
+        let mark = memchr::memchr(b'?', local).unwrap_or(local.len());
+        let (path, query) = local.split_at(mark);
+        if path.is_empty() {
+            return Err(HeadFault::Malformed("an absolute target without a path"));
+        }
+        self.path = Span::of(head, path);
+        self.query = query.get(1..).map(|query| Span::of(head, query));
+        Ok(authority)
+    }
+
+    fn read_host(&mut self, head: &[u8], authority: Option<&[u8]>) -> Result<(), HeadFault> {
+        let mut host = None;
+        for line in &self.lines {
+            if line.field == Field::Host && host.replace(line.value).is_some() {
+                return Err(HeadFault::Malformed("Host twice"));
+            }
+        }
+        if host.is_none() && self.minor_version == 1 {
+            return Err(HeadFault::Malformed("no Host"));
+        }
+        if let Some(host) = host {
+            check_authority(host.of_head(head))?;
+        }
+        if let Some(authority) = authority {
+            check_authority(authority)?;
+            host = Some(Span::of(head, authority));
+        }
+        self.host = host;
+        Ok(())
+    }
+
+    fn read_expectations(&mut self, head: &[u8]) {
+        self.expects_continue = false;
+        self.accepts_trailers = false;
+        for line in &self.lines {
+            let value = line.value.of_head(head);
+            match line.field {
+                Field::Expect => {
+                    self.expects_continue = self.minor_version == 1
+                        && self.body != BodyLength::Empty
+                        && value.eq_ignore_ascii_case(b"100-continue");
+                }
+                Field::Te => self.accepts_trailers |= value.eq_ignore_ascii_case(b"trailers"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// `host[:port]`, nothing that a URL could hide in it.
+fn check_authority(authority: &[u8]) -> Result<(), HeadFault> {
+    let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'~');
+    if authority.is_empty() || !authority.iter().all(plain) {
+        return Err(HeadFault::Malformed("a bad Host"));
+    }
+    Ok(())
+}
+
+/// By length first: most names fall through after one comparison.
+fn classify(name: &[u8]) -> Field {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        2 if is(b"te") => Field::Te,
+        4 if is(b"host") => Field::Host,
+        6 if is(b"expect") => Field::Expect,
+        7 if is(b"upgrade") => Field::HopByHop,
+        9 if is(b"x-real-ip") => Field::Ours,
+        10 if is(b"connection") => Field::Connection,
+        10 if is(b"keep-alive") => Field::HopByHop,
+        14 if is(b"content-length") => Field::ContentLength,
+        15 if is(b"x-forwarded-for") => Field::ForwardedFor,
+        16 if is(b"x-forwarded-host") || is(b"x-forwarded-port") || is(b"x-forwarded-path") => {
+            Field::Ours
+        }
+        17 if is(b"transfer-encoding") => Field::TransferEncoding,
+        17 if is(b"x-forwarded-proto") || is(b"x-kong-request-id") => Field::Ours,
+        16 if is(b"proxy-connection") => Field::HopByHop,
+        18 if is(b"x-forwarded-prefix") => Field::Ours,
+        19 if is(b"proxy-authorization") => Field::HopByHop,
+        _ if spoken_for(name) => Field::Ours,
+        _ => Field::EndToEnd,
+    }
+}
+
+/// Names by which the gateway tells upstreams who calls: nobody else may use them, on any route.
+fn spoken_for(name: &[u8]) -> bool {
+    let begins = |prefix: &[u8]| {
+        name.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    matches!(name, [b'x' | b'X', b'-', ..])
+        && (begins(b"x-consumer-")
+            || begins(b"x-credential-")
+            || begins(b"x-tollway-")
+            || name.eq_ignore_ascii_case(b"x-anonymous-consumer"))
+}

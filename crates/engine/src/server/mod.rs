@@ -1,0 +1,3 @@
+//! The gateway process: its options, threads, signals and status port.
+
+pub mod options;

@@ -1,0 +1,321 @@
+//! What a gateway process is told at its start: one JSON document, strict, with no secret in its `Debug` form.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// The gateway's options. An unknown name, a missing one or a value out of range is refused by name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Listening TCP sockets, inherited and already listening; the gateway owns them from here on.
+    pub proxy_fds: Vec<RawFd>,
+    /// The listening TCP socket of `/livez`, `/readyz` and `/metrics`; none where nobody asks.
+    #[serde(default)]
+    pub status_fd: Option<RawFd>,
+    /// The read end of a pipe whose write end the supervisor keeps: its end of file means that the supervisor is
+    /// gone, and the gateway drains. A pipe rather than `PR_SET_PDEATHSIG`, which fires when the *thread* that
+    /// started the child ends and is lost across `exec` of another user's binary.
+    #[serde(default)]
+    pub lifeline_fd: Option<RawFd>,
+    /// Threads that serve requests; as many as the process may use processors, where not given.
+    #[serde(default)]
+    pub workers: Option<NonZeroUsize>,
+    /// The folder for the gateway's own copy of the configuration.
+    pub data_dir: PathBuf,
+    /// The usage log's root; `NODE/EPOCH/SHARD` is made below it.
+    pub usage_log_dir: PathBuf,
+    /// What a crash may cost.
+    pub usage_log_level: Durability,
+    /// Bytes that the usage log may hold on disk.
+    pub usage_log_budget_bytes: u64,
+    /// The node that this gateway writes as, lent by who holds the data folder: 32 hex digits.
+    #[serde(deserialize_with = "hex")]
+    pub node: [u8; 16],
+    /// The Unix socket on which control serves the configuration.
+    pub control_socket: PathBuf,
+    /// The HMAC key of API keys: 64 hex digits.
+    pub pepper: SecretKey,
+    /// The key of the configuration copy on disk: 64 hex digits.
+    pub cache_key: SecretKey,
+    /// Not ready before control was reached once, even with a configuration from disk.
+    pub ready_needs_control: bool,
+    /// How long exchanges in flight may go on after the first signal.
+    pub drain_seconds: u64,
+    /// Timeouts towards clients. (Those towards upstreams are the service's.)
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// What a request may take.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The usage log's level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The event is on the disk before the last byte leaves.
+    Strict,
+    /// A killed process loses nothing; a power cut at most the last 50 ms.
+    Group,
+    /// A killed process may lose 100 ms.
+    Relaxed,
+}
+
+/// How long a client may take, in milliseconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// From a request's first byte to the end of its head.
+    pub client_header_ms: u64,
+    /// Between two requests on one connection.
+    pub client_idle_ms: u64,
+    /// Between two reads of a request's body.
+    pub client_body_ms: u64,
+    /// Between two writes of an answer.
+    pub client_send_ms: u64,
+    /// How long an unused upstream connection is kept.
+    pub upstream_idle_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            client_header_ms: 60_000,
+            client_idle_ms: 65_000,
+            client_body_ms: 60_000,
+            client_send_ms: 60_000,
+            upstream_idle_ms: 60_000,
+        }
+    }
+}
+
+/// How much a request may take.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of the request line.
+    pub request_line_bytes: usize,
+    /// Bytes of a whole head, of a request or a response.
+    pub head_bytes: usize,
+    /// Header lines in a head.
+    pub header_count: usize,
+    /// Unused upstream connections that one worker keeps per address.
+    pub upstream_idle_per_address: usize,
+    /// Client connections that one worker holds; beyond it they wait in the listener's queue.
+    pub connections_per_worker: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_line_bytes: 8 * 1024,
+            head_bytes: 32 * 1024,
+            header_count: 100,
+            upstream_idle_per_address: 256,
+            connections_per_worker: 16_384,
+        }
+    }
+}
+
+/// 32 secret bytes, written as 64 hex digits; never shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SecretKey(pub [u8; 32]);
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretKey(..)")
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        hex(deserializer).map(Self)
+    }
+}
+
+/// A bad option: which one, and what is wrong with it. It never repeats the value, which may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadOption {
+    /// The option's name, dotted: `timeouts.client_idle_ms`.
+    pub option: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for BadOption {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "option {}: {}", self.option, self.problem)
+    }
+}
+
+impl std::error::Error for BadOption {}
+
+impl Options {
+    /// Reads the JSON document.
+    ///
+    /// # Errors
+    /// [`BadOption`] names the first option that is unknown, missing or out of range.
+    pub fn from_json(document: &[u8]) -> Result<Self, BadOption> {
+        let mut json = serde_json::Deserializer::from_slice(document);
+        let options: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let option = error.path().to_string();
+            BadOption {
+                option,
+                problem: without_position(&error.into_inner().to_string()),
+            }
+        })?;
+        json.end().map_err(|error| BadOption {
+            option: ".".to_owned(),
+            problem: error.to_string(),
+        })?;
+        options.check()?;
+        Ok(options)
+    }
+
+    fn check(&self) -> Result<(), BadOption> {
+        let at_least = |option: &str, value: u64, least: u64| {
+            if value >= least {
+                return Ok(());
+            }
+            let problem = format!("{value} is too small; use at least {least}");
+            Err(BadOption {
+                option: option.to_owned(),
+                problem,
+            })
+        };
+        at_least("proxy_fds (their count)", self.proxy_fds.len() as u64, 1)?;
+        at_least(
+            "usage_log_budget_bytes",
+            self.usage_log_budget_bytes,
+            64 * 1024 * 1024,
+        )?;
+        at_least(
+            "timeouts.client_header_ms",
+            self.timeouts.client_header_ms,
+            1,
+        )?;
+        at_least("timeouts.client_idle_ms", self.timeouts.client_idle_ms, 1)?;
+        at_least("timeouts.client_body_ms", self.timeouts.client_body_ms, 1)?;
+        at_least("timeouts.client_send_ms", self.timeouts.client_send_ms, 1)?;
+        at_least(
+            "limits.request_line_bytes",
+            self.limits.request_line_bytes as u64,
+            64,
+        )?;
+        at_least("limits.head_bytes", self.limits.head_bytes as u64, 1024)?;
+        at_least("limits.header_count", self.limits.header_count as u64, 8)?;
+        at_least(
+            "limits.connections_per_worker",
+            self.limits.connections_per_worker as u64,
+            1,
+        )?;
+        if self.limits.head_bytes > 1024 * 1024 {
+            let problem = "more than 1 MiB; every connection may hold as much".to_owned();
+            return Err(BadOption {
+                option: "limits.head_bytes".to_owned(),
+                problem,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// `serde_json` ends its messages with a position in the document, which means nothing to who set one option.
+fn without_position(message: &str) -> String {
+    message
+        .rsplit_once(" at line ")
+        .map_or(message, |(text, _)| text)
+        .to_owned()
+}
+
+fn hex<'de, D: Deserializer<'de>, const N: usize>(deserializer: D) -> Result<[u8; N], D::Error> {
+    let wanted = || D::Error::custom(format!("not {} hex digits", N * 2));
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer).map_err(|_| wanted())?;
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return Err(wanted());
+    }
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
+    let mut bytes = [0; N];
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
+            return Err(wanted());
+        };
+        *byte = high << 4 | low;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn document() -> Value {
+        json!({
+            "proxy_fds": [3], "data_dir": "/d", "usage_log_dir": "/d/usage-log", "usage_log_level": "group",
+            "usage_log_budget_bytes": 1u64 << 30, "node": "0".repeat(32), "control_socket": "/d/control.sock",
+            "pepper": "ab".repeat(32), "cache_key": "cd".repeat(32), "ready_needs_control": false,
+            "drain_seconds": 10,
+        })
+    }
+
+    fn fault(change: impl FnOnce(&mut Value)) -> String {
+        let mut value = document();
+        change(&mut value);
+        match Options::from_json(value.to_string().as_bytes()) {
+            Ok(_) => "accepted".to_owned(),
+            Err(fault) => fault.to_string(),
+        }
+    }
+
+    #[test]
+    fn reads_a_document_and_fills_what_may_be_left_out() {
+        let options = Options::from_json(document().to_string().as_bytes()).unwrap();
+        assert_eq!(options.pepper, SecretKey([0xab; 32]));
+        assert_eq!(options.limits.header_count, 100);
+        assert!(
+            !format!("{options:?}").contains("171"),
+            "secrets stay out of debug output"
+        );
+    }
+
+    #[test]
+    fn every_fault_names_its_option() {
+        assert_eq!(
+            fault(|v| v["pepper"] = json!("xy")),
+            "option pepper: not 64 hex digits"
+        );
+        assert_eq!(
+            fault(|v| v["timeouts"] = json!({"client_idle_ms": "soon"})),
+            "option timeouts.client_idle_ms: invalid type: string \"soon\", expected u64"
+        );
+        assert!(fault(|v| v["colour"] = json!(1)).starts_with("option colour: unknown field"));
+        assert!(
+            fault(|v| v["limits"] = json!({"x": 1})).starts_with("option limits.x: unknown field")
+        );
+        assert!(fault(|v| v["workers"] = json!(0)).starts_with("option workers:"));
+        assert!(fault(|v| v["proxy_fds"] = json!([])).starts_with("option proxy_fds"));
+        assert!(
+            fault(|v| v["usage_log_budget_bytes"] = json!(1))
+                .starts_with("option usage_log_budget_bytes")
+        );
+        assert!(
+            fault(|v| v["limits"] = json!({"head_bytes": 1}))
+                .starts_with("option limits.head_bytes")
+        );
+        let missing = fault(|v| {
+            v.as_object_mut().unwrap().remove("node");
+        });
+        assert!(missing.contains("missing field `node`"), "{missing}");
+    }
+}
