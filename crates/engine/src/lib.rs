@@ -1,5 +1,6 @@
 //! The data plane of Tollway.
 
+pub mod phases;
 pub mod proxy;
 pub mod server;
 pub mod usage_log;

@@ -1,0 +1,171 @@
+//! The answers that the gateway gives itself: Kong's statuses and words.
+
+/// Why the gateway answers instead of an upstream. Each makes no usage event, only a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum AnswerKind {
+    /// Not a request that can be understood.
+    BadRequest,
+    /// The request line is too long.
+    UriTooLong,
+    /// The head is too large, or has too many lines.
+    HeadersTooLarge,
+    /// The client took too long to send it.
+    RequestTimeout,
+    /// No route matches.
+    NoRoute,
+    /// The route has no service.
+    NoService,
+    /// The route is for TLS alone.
+    NeedsTls,
+    /// The route is for TLS alone, and says where to go on (its status and a `Location`).
+    RedirectToTls,
+    /// key-auth: no key was shown.
+    NoKey,
+    /// key-auth: the key is nobody's.
+    UnknownKey,
+    /// key-auth: two keys were shown.
+    DuplicateKey,
+    /// acl: nobody in particular may not pass.
+    AclUnauthenticated,
+    /// acl: this consumer may not pass.
+    AclForbidden,
+    /// rate-limiting: a window is full.
+    RateLimited,
+    /// A plugin can't do its work: the anonymous consumer is missing, the counters are full.
+    PluginFault,
+    /// No upstream could be reached, or it closed before a whole head came.
+    UpstreamInvalid,
+    /// The upstream took too long.
+    UpstreamTimeout,
+    /// No upstream address is known: the name doesn't resolve.
+    UpstreamUnresolved,
+    /// The gateway can't record the request, or has no configuration yet.
+    Unavailable,
+}
+
+impl AnswerKind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 19] = [
+        Self::BadRequest,
+        Self::UriTooLong,
+        Self::HeadersTooLarge,
+        Self::RequestTimeout,
+        Self::NoRoute,
+        Self::NoService,
+        Self::NeedsTls,
+        Self::RedirectToTls,
+        Self::NoKey,
+        Self::UnknownKey,
+        Self::DuplicateKey,
+        Self::AclUnauthenticated,
+        Self::AclForbidden,
+        Self::RateLimited,
+        Self::PluginFault,
+        Self::UpstreamInvalid,
+        Self::UpstreamTimeout,
+        Self::UpstreamUnresolved,
+        Self::Unavailable,
+    ];
+
+    /// Its name in the metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::UriTooLong => "uri_too_long",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::RequestTimeout => "request_timeout",
+            Self::NoRoute => "no_route",
+            Self::NoService => "no_service",
+            Self::NeedsTls => "needs_tls",
+            Self::RedirectToTls => "redirect_to_tls",
+            Self::NoKey => "no_key",
+            Self::UnknownKey => "unknown_key",
+            Self::DuplicateKey => "duplicate_key",
+            Self::AclUnauthenticated => "acl_unauthenticated",
+            Self::AclForbidden => "acl_forbidden",
+            Self::RateLimited => "rate_limited",
+            Self::PluginFault => "plugin_fault",
+            Self::UpstreamInvalid => "upstream_invalid",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamUnresolved => "upstream_unresolved",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The status, where the configuration doesn't say otherwise.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::UriTooLong => 414,
+            Self::HeadersTooLarge => 431,
+            Self::RequestTimeout => 408,
+            Self::NoRoute => 404,
+            Self::NeedsTls | Self::RedirectToTls => 426,
+            Self::NoKey | Self::UnknownKey | Self::DuplicateKey | Self::AclUnauthenticated => 401,
+            Self::AclForbidden => 403,
+            Self::RateLimited => 429,
+            Self::PluginFault => 500,
+            Self::UpstreamInvalid => 502,
+            Self::UpstreamTimeout => 504,
+            Self::NoService | Self::UpstreamUnresolved | Self::Unavailable => 503,
+        }
+    }
+
+    /// The body's `message`, where the configuration doesn't say otherwise.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::BadRequest => "Bad request",
+            Self::UriTooLong => "URI too long",
+            Self::HeadersTooLarge => "Request header or cookie too large",
+            Self::RequestTimeout => "Request timeout",
+            Self::NoRoute => "no Route matched with those values",
+            Self::NoService => "no Service found with those values",
+            Self::NeedsTls | Self::RedirectToTls => "Please use HTTPS protocol",
+            Self::NoKey => "No API key found in request",
+            Self::UnknownKey | Self::AclUnauthenticated => "Unauthorized",
+            Self::DuplicateKey => "Duplicate API key found",
+            Self::AclForbidden => "You cannot consume this service",
+            Self::RateLimited => "API rate limit exceeded",
+            Self::PluginFault => "An unexpected error occurred",
+            Self::UpstreamInvalid => "An invalid response was received from the upstream server",
+            Self::UpstreamTimeout => "The upstream server is timing out",
+            Self::UpstreamUnresolved => "name resolution failed",
+            Self::Unavailable => "Service unavailable",
+        }
+    }
+}
+
+/// An answer of the gateway's own: what kind, and its status. Headers and body come from the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Why.
+    pub kind: AnswerKind,
+    /// Usually the kind's, but rate-limiting and redirects choose theirs.
+    pub status: u16,
+}
+
+impl From<AnswerKind> for Answer {
+    fn from(kind: AnswerKind) -> Self {
+        Self {
+            kind,
+            status: kind.status(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_numbered_by_their_place() {
+        for (place, kind) in AnswerKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, place);
+            assert!((400..600).contains(&kind.status()));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The transport-free heart: what happens to a request, as a state machine that the HTTP layer drives. No I/O, no
+//! clock, no runtime: the same code serves HTTP/1 and HTTP/2.
+//!
+//! ```text
+//! // once per thread
+//! let mut pipeline = Pipeline::new(&shared);                       // shared: configuration, counters, pepper
+//! // once per connection (HTTP/2: per stream, pooled): keeps its buffers from request to request
+//! let mut exchange = Exchange::new();
+//!
+//! // per request, when its head is complete
+//! match pipeline.begin(&mut exchange, &head, now) {
+//!     Verdict::Respond(answer) => {                                // 401, 404, 429, …: no usage event
+//!         // status line from answer.status
+//!         exchange.answer_headers(answer, now, &mut out);          // all but Content-Length, Connection and Date
+//!         exchange.answer_body(answer, &mut body);                 // JSON; nothing for HEAD goes out
+//!         exchange.answered(&pipeline, answer);                    // counts it and lets the configuration go
+//!     }
+//!     Verdict::Forward => {
+//!         let upstream = exchange.upstream();                      // &Arc<Upstream>: address, timeouts, retries
+//!         exchange.write_target(&head, &mut out);                  // path and query to ask the upstream for
+//!         exchange.write_host(&head, &mut out);                    // the value of Host towards the upstream
+//!         // each client header line that is end-to-end and for which exchange.forwards(name) holds, then
+//!         exchange.upstream_headers(&head, &mut out);              // X-Consumer-*, X-Forwarded-*, Via, request id
+//!         // no usable answer from the upstream:
+//!         let answer = Answer::from(AnswerKind::UpstreamTimeout);  // and on as under Respond
+//!         // the upstream's head came: each of its end-to-end lines for which exchange.returns(name) holds, then
+//!         exchange.response_headers(&times, &mut out);             // rate limits, latencies, Via, request id
+//!         // before the last byte
+//!         shard.append(&exchange.event(&outcome));                 // borrows the exchange's path
+//!         exchange.finished(&pipeline, &outcome);                  // counts it and lets the configuration go
+//!     }
+//! }
+//! ```
+//!
+//! What the HTTP layer answers before a head is complete (400, 408, 414, 431) goes through
+//! `Exchange::refuse`, which gives it a request id, and then on as under `Respond`.
+
+mod answer;
+mod outcome;
+mod request;
+
+pub use answer::{Answer, AnswerKind};
+pub use outcome::{Outcome, UpstreamTimes};
+pub use request::{HeaderSink, Headers, Now, RequestHead};

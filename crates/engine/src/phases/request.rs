@@ -1,0 +1,65 @@
+//! What the HTTP layer knows of a request when its head is complete.
+
+use std::net::SocketAddr;
+
+/// Header lines in the order in which they came. Cheap to copy: a reference, or positions and a buffer.
+pub trait Headers: Copy {
+    /// Name and value of each line; the name in the case in which it came, the value without blanks around it.
+    fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])>;
+}
+
+impl Headers for &[(&[u8], &[u8])] {
+    fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.iter().map(|&(name, value)| (name, value))
+    }
+}
+
+/// A request, borrowed from the connection's buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a, H> {
+    /// As written: methods are case-sensitive.
+    pub method: &'a [u8],
+    /// As written, still percent-encoded, without the query.
+    pub path: &'a [u8],
+    /// As written, without the `?`; none where there was no `?`.
+    pub query: Option<&'a [u8]>,
+    /// The authority asked for, with its port if one was given: `Host`, or that of an absolute target.
+    pub host: Option<&'a [u8]>,
+    /// All header lines, hop-by-hop ones included.
+    pub headers: H,
+    /// The connection's other end.
+    pub client: SocketAddr,
+    /// Whether the request came over TLS.
+    pub tls: bool,
+    /// The port that it was sent to.
+    pub port: u16,
+}
+
+/// The instant of a thing, read once from both clocks.
+///
+/// `mono` measures spans; `wall` places them in the calendar. They are read together, so that what is
+/// measured and what is counted agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// µs since an arbitrary instant; never goes back.
+    pub mono: u64,
+    /// µs since 1970.
+    pub wall: u64,
+}
+
+/// Takes header lines one by one: an output buffer, or a map where the protocol isn't text.
+pub trait HeaderSink {
+    /// One line. `value` holds no CR, LF or NUL.
+    fn header(&mut self, name: &'static str, value: &[u8]);
+}
+
+/// As HTTP/1 writes them, each line with its CRLF.
+impl HeaderSink for Vec<u8> {
+    fn header(&mut self, name: &'static str, value: &[u8]) {
+        self.reserve(name.len() + value.len() + 4);
+        self.extend_from_slice(name.as_bytes());
+        self.extend_from_slice(b": ");
+        self.extend_from_slice(value);
+        self.extend_from_slice(b"\r\n");
+    }
+}
