@@ -75,6 +75,8 @@ def to_text(number: Exact) -> str:
     A number without an end in decimals is rounded, half away from zero, to `REPEATING_DECIMALS` of them.
     """
     fraction = Fraction(number)
+    if fraction.denominator == 1:
+        return str(fraction.numerator)
     places = _decimals(fraction)
     if places is None:
         places = REPEATING_DECIMALS
