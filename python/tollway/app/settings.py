@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     admin_listen: Listener = "127.0.0.1:8001"
     status_listen: Listener = "127.0.0.1:8100"
     usage_log_level: Durability = Durability.GROUP
+    usage_log_budget_mib: int = Field(default=32_768, ge=64)
     gateway_workers: int | None = Field(default=None, ge=1, le=256)
 
     @property
