@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
 __all__ = [
-    "BUCKET",
-    "NIL",
+    "BUCKET_MICROS",
     "Batch",
     "Completion",
+    "ConsumerQuantity",
     "CursorVector",
     "FaultKind",
     "Group",
     "LogFault",
+    "LogView",
+    "NodeAct",
     "NodeState",
     "Quantity",
     "ShardId",
@@ -30,33 +32,20 @@ __all__ = [
     "bucket_of",
 ]
 
-BUCKET = timedelta(minutes=15)
-"""A usage record covers one of these, counted from midnight UTC."""
-
-NIL = UUID(int=0)
-"""Stands for "none" where an event names no consumer, customer or phase, as it does in the log."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BUCKET_MICROS = 15 * 60 * 1_000_000
+"""A usage record covers 15 minutes, counted from midnight UTC."""
 
 
-def bucket_of(instant: datetime) -> datetime:
-    """Return the start of the 15 minutes UTC that `instant` lies in."""
-    return instant - (instant - _EPOCH) % BUCKET
+def bucket_of(micros: int) -> int:
+    """Return the start of the 15 minutes UTC that an instant, in µs since 1970, lies in."""
+    return micros - micros % BUCKET_MICROS
 
 
-class Completion(StrEnum):
-    """How an exchange ended."""
+Completion = Literal["complete", "client_abort", "upstream_abort"]
+"""How an exchange ended."""
 
-    COMPLETE = "complete"
-    CLIENT_ABORT = "client_abort"
-    UPSTREAM_ABORT = "upstream_abort"
-
-
-class Source(StrEnum):
-    """Who gave the answer."""
-
-    UPSTREAM = "upstream"
-    CACHE = "cache"
+Source = Literal["upstream", "cache"]
+"""Who gave the answer."""
 
 
 class ShardId(NamedTuple):
@@ -113,7 +102,16 @@ class ShardState:
     synced_at: datetime
     """Every event with an earlier time lies below `readable`."""
     closed: bool
-    """Nothing will be appended any more, and recovery has made the tail durable."""
+    """Nothing will be appended any more, and the tail is durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """One look at all marks."""
+
+    as_of: datetime
+    """The instant before the look: no event that the look missed will have an earlier time."""
+    shards: tuple[ShardState, ...]
 
 
 class FaultKind(StrEnum):
@@ -164,13 +162,15 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A stretch of the log, added up: from one cursor vector to the next."""
+    """A stretch of the log, added up."""
 
-    before: CursorVector
+    groups: Iterable[Group]
     after: CursorVector
-    groups: list[Group]
+    """Where to go on, for every shard that was to be read."""
     faults: tuple[LogFault, ...]
     events: int
+    done: bool
+    """Whether everything that was asked for was reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,17 +206,21 @@ class UsageEvent:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRecord:
-    """A quantity of one meter within 15 minutes. Whole units: what adds up here is counted, never weighed."""
+class UsageRecord(NamedTuple):
+    """A quantity of one meter within 15 minutes. Identifiers are 16 raw bytes, zero for none.
 
-    bucket: datetime
-    customer: UUID
-    consumer: UUID
-    phase: UUID
-    meter: UUID
+    Whole units: what adds up here is counted, never weighed.
+    """
+
+    bucket: int
+    """µs since 1970: the start of the 15 minutes."""
+    customer: bytes
+    consumer: bytes
+    phase: bytes
+    meter: bytes
     test_mode: bool
-    dimensions: tuple[tuple[str, str], ...]
+    dimensions: str
+    """What the meter keeps apart, as JSON with ordered names: `{"method":"GET"}`; `{}` for nothing."""
     quantity: int
     events: int
 
@@ -227,6 +231,15 @@ class Quantity:
 
     customer: UUID | None
     phase: UUID | None
+    meter: UUID
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerQuantity:
+    """What a consumer used of a meter."""
+
+    consumer: UUID | None
     meter: UUID
     quantity: Decimal
 
@@ -244,6 +257,21 @@ class NodeState:
     registered_at: datetime
     retired_at: datetime | None
 
+    def lags(self, until: datetime) -> bool:
+        """Whether usage of the node before `until` may still come."""
+        return self.retired_at is None and (self.watermark is None or self.watermark < until)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAct:
+    """What was decided about a node, by whom and why; kept for good."""
+
+    node: str
+    act: Literal["retire", "reinstate"]
+    actor: str
+    reason: str
+    at: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class UsageReading:
@@ -255,8 +283,4 @@ class UsageReading:
 
     def lagging(self, until: datetime) -> tuple[NodeState, ...]:
         """Return the nodes whose usage before `until` may still grow."""
-        return tuple(
-            node
-            for node in self.nodes
-            if node.retired_at is None and (node.watermark is None or node.watermark < until)
-        )
+        return tuple(node for node in self.nodes if node.lags(until))

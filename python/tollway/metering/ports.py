@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -11,21 +12,25 @@ from uuid import UUID
 from tollway.metering.meters import Meter
 from tollway.metering.models import (
     Batch,
+    ConsumerQuantity,
     CursorVector,
+    LogFault,
+    LogView,
+    NodeAct,
     NodeState,
-    ShardState,
     UsageEvent,
     UsageReading,
+    UsageRecord,
 )
 
-__all__ = ["EventSelection", "MeterSource", "UsageLog", "UsageQuery"]
+__all__ = ["EventSelection", "MeterSource", "UsageLog", "UsageQuery", "UsageStorage", "UsageStore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSelection:
     """Which events: every field that is set must match. The range of time is half-open.
 
-    `meter` takes those events that the meter counts. `up_to` leaves out what was metered after that
+    `meter` takes those events that the meter added up. `up_to` leaves out what was metered after that
     vector was read, e.g. after an invoice was made.
     """
 
@@ -33,7 +38,6 @@ class EventSelection:
     consumer: UUID | None = None
     phase: UUID | None = None
     meter: UUID | None = None
-    test_mode: bool | None = None
     start: datetime | None = None
     end: datetime | None = None
     up_to: CursorVector | None = None
@@ -45,20 +49,27 @@ class UsageQuery(Protocol):
     def quantities(
         self,
         *,
-        start: datetime,
-        end: datetime,
+        start: datetime | None = None,
+        end: datetime | None = None,
         customer: UUID | None = None,
         phase: UUID | None = None,
-        test_mode: bool | None = None,
     ) -> UsageReading:
         """Add up the usage in `[start, end)`, to the microsecond, per (customer, phase, meter).
 
-        Ordered by customer, phase, meter; what is zero is left out. The reading says which nodes may
-        still add to it, and keeps the cursor vector that a later `events(up_to=…)` needs.
+        Ordered by customer, phase, meter. The reading says which nodes may still add to it, and keeps
+        the cursor vector that a later `events(up_to=…)` needs. At the edges that lie within 15 minutes
+        the usage log itself is read: whole quarters of an hour are much cheaper.
         """
+
+    def by_consumer(
+        self, *, start: datetime | None = None, end: datetime | None = None, consumer: UUID | None = None
+    ) -> Sequence[ConsumerQuantity]:
+        """Add up the usage in `[start, end)` per (consumer, meter), ordered by them."""
 
     def events(self, selection: EventSelection) -> Iterator[UsageEvent]:
         """Yield the metered events that match, shard by shard, in the order of their times in each.
+
+        A long exchange has several, with one request id and different parts.
 
         Raises:
             NotFound: there is no such meter.
@@ -80,18 +91,80 @@ class MeterSource(Protocol):
 
 
 class UsageLog(Protocol):
-    """The gateways' usage log, read in place."""
+    """The gateways' usage log, read in place. What can't be read is `LogUnreadable`."""
 
     def recover(self) -> None:
         """Close the epochs whose gateway is dead: make their tails durable, so they can be read."""
 
-    def shards(self) -> Sequence[ShardState]:
-        """Return every shard there is, ordered, and how far each may be read now."""
+    def view(self) -> LogView:
+        """Look at all marks: which shards there are, ordered, and how far each may be read now."""
 
-    def aggregate(self, start: CursorVector, end: CursorVector, cuts: Sequence[datetime]) -> Batch:
-        """Add up the events from `start` to `end`; no group spans 15 minutes UTC or one of `cuts`."""
+    def aggregate(
+        self, start: CursorVector, end: CursorVector, cuts: Sequence[datetime], max_events: int
+    ) -> Batch:
+        """Add up the events from `start` to `end`; no group spans 15 minutes UTC or one of `cuts`.
 
-    def events(
-        self, start: CursorVector, end: CursorVector, selection: EventSelection
-    ) -> Iterator[UsageEvent]:
-        """Yield the events from `start` to `end` that match all of `selection` but its meter."""
+        The shards named in `end` are read. Ends early after about `max_events`.
+        """
+
+    def events(self, end: CursorVector, selection: EventSelection) -> Iterator[UsageEvent]:
+        """Yield the events below `end` that match all of `selection` but `meter` and `up_to`."""
+
+
+class UsageStore(Protocol):
+    """Usage records and what goes with them, within one transaction."""
+
+    def cursors(self) -> CursorVector:
+        """Return how far each shard has been metered."""
+
+    def move_cursors(self, before: CursorVector, after: CursorVector) -> None:
+        """Move each shard of `after` from where `before` says it stands.
+
+        Raises:
+            CursorMoved: it stands elsewhere; the transaction must be given up.
+        """
+
+    def add_records(self, records: Sequence[UsageRecord]) -> None:
+        """Add the quantities to what is stored under the same keys."""
+
+    def add_faults(self, faults: Sequence[LogFault], at: datetime) -> None:
+        """Keep the faults; one that is already kept changes nothing."""
+
+    def totals(
+        self,
+        *,
+        start: int | None,
+        end: int | None,
+        customer: UUID | None = None,
+        consumer: UUID | None = None,
+        phase: UUID | None = None,
+    ) -> Sequence[UsageRecord]:
+        """Add up whole buckets in `[start, end)` (µs since 1970) over time and dimensions.
+
+        The records that come back have bucket 0 and dimensions `{}`.
+        """
+
+    def nodes(self) -> Sequence[NodeState]:
+        """Return every registered node, ordered by name."""
+
+    def register(self, node: str, at: datetime) -> None:
+        """Begin to wait for a node; one that is known already changes nothing."""
+
+    def set_watermarks(self, watermarks: Mapping[str, datetime]) -> None:
+        """Say how far the usage of registered nodes is complete."""
+
+    def decide(self, act: NodeAct) -> None:
+        """Retire or reinstate a registered node, and keep who did it and why."""
+
+    def faults(self) -> Sequence[LogFault]:
+        """Return every fault that was kept, ordered by shard and place."""
+
+
+class UsageStorage(Protocol):
+    """Opens transactions on usage records."""
+
+    def read(self) -> AbstractContextManager[UsageStore]:
+        """One consistent view."""
+
+    def write(self) -> AbstractContextManager[UsageStore]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
