@@ -227,20 +227,20 @@ class UsageRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What a customer used of a meter under one phase of a subscription."""
+    """What a customer used of a meter, by its name, under one phase of a subscription."""
 
     customer: UUID | None
     phase: UUID | None
-    meter: UUID
+    meter: str
     quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerQuantity:
-    """What a consumer used of a meter."""
+    """What a consumer used of a meter, by its name."""
 
     consumer: UUID | None
-    meter: UUID
+    meter: str
     quantity: Decimal
 
 

@@ -30,16 +30,17 @@ __all__ = ["EventSelection", "MeterSource", "UsageLog", "UsageQuery", "UsageStor
 class EventSelection:
     """Which events: every field that is set must match. The range of time is half-open.
 
-    `meter` takes those events that the meter added up. `up_to` leaves out what was metered after that
-    vector was read, e.g. after an invoice was made.
+    `meter`, a name, takes those events that the meter added up. `up_to` leaves out what was metered after
+    that vector was read, e.g. after an invoice was made; `after` leaves out what was metered before.
     """
 
     customer: UUID | None = None
     consumer: UUID | None = None
     phase: UUID | None = None
-    meter: UUID | None = None
+    meter: str | None = None
     start: datetime | None = None
     end: datetime | None = None
+    after: CursorVector | None = None
     up_to: CursorVector | None = None
 
 
@@ -107,8 +108,10 @@ class UsageLog(Protocol):
         The shards named in `end` are read. Ends early after about `max_events`.
         """
 
-    def events(self, end: CursorVector, selection: EventSelection) -> Iterator[UsageEvent]:
-        """Yield the events below `end` that match all of `selection` but `meter` and `up_to`."""
+    def events(
+        self, start: CursorVector, end: CursorVector, selection: EventSelection
+    ) -> Iterator[UsageEvent]:
+        """Yield the events from `start` to `end` that match `selection` in all but its meter."""
 
 
 class UsageStore(Protocol):

@@ -57,12 +57,13 @@ class StoredUsage:
             selection = EventSelection(start=start, end=end, customer=customer, phase=phase)
             cursors, nodes = store.cursors(), tuple(store.nodes())
             records = list(self._records(store, cursors, selection))
-        sums: Tally[tuple[bytes, bytes, bytes]] = Tally()
+        sums: Tally[tuple[bytes, bytes, str]] = Tally()
+        names = self._names()
         for record in records:
-            sums[record.customer, record.phase, record.meter] += record.quantity
+            sums[record.customer, record.phase, names[record.meter]] += record.quantity
         return UsageReading(
             quantities=tuple(
-                Quantity(_identifier(customer_), _identifier(phase_), UUID(bytes=meter), Decimal(quantity))
+                Quantity(_identifier(customer_), _identifier(phase_), meter, Decimal(quantity))
                 for (customer_, phase_, meter), quantity in sorted(sums.items())
             ),
             cursors=cursors,
@@ -76,11 +77,12 @@ class StoredUsage:
         with self._storage.read() as store:
             selection = EventSelection(start=start, end=end, consumer=consumer)
             records = list(self._records(store, store.cursors(), selection))
-        sums: Tally[tuple[bytes, bytes]] = Tally()
+        sums: Tally[tuple[bytes, str]] = Tally()
+        names = self._names()
         for record in records:
-            sums[record.consumer, record.meter] += record.quantity
+            sums[record.consumer, names[record.meter]] += record.quantity
         return [
-            ConsumerQuantity(_identifier(consumer_), UUID(bytes=meter), Decimal(quantity))
+            ConsumerQuantity(_identifier(consumer_), meter, Decimal(quantity))
             for (consumer_, meter), quantity in sorted(sums.items())
         ]
 
@@ -88,13 +90,14 @@ class StoredUsage:
         """See `UsageQuery.events`."""
         meters = self._meters.meters()
         if selection.meter is not None:
-            meters = [meter for meter in meters if meter.id == selection.meter]
+            meters = [meter for meter in meters if meter.name == selection.meter]
             if not meters:
-                raise NotFound("meter", str(selection.meter))
+                raise NotFound("meter", selection.meter)
         with self._storage.read() as store:
             cursors = store.cursors()
         counter = Counter(meters)
-        for event in self._log.events(_lower(cursors, selection.up_to), selection):
+        start = selection.after or CursorVector()
+        for event in self._log.events(start, _lower(cursors, selection.up_to), selection):
             if selection.meter is None or counter.takes(event):
                 yield event
 
@@ -102,6 +105,10 @@ class StoredUsage:
         """See `UsageQuery.nodes`."""
         with self._storage.read() as store:
             return store.nodes()
+
+    def _names(self) -> dict[bytes, str]:
+        """Return the name behind each meter's id; a meter that was changed has several ids."""
+        return {meter.id.bytes: meter.name for meter in self._meters.meters()}
 
     def _records(
         self, store: UsageStore, cursors: CursorVector, selection: EventSelection
@@ -124,7 +131,9 @@ class StoredUsage:
             # Most quarters of an hour hold nothing of one customer: then the log needn't be read.
             if stored(_Span(bucket_of(start), bucket_of(start) + BUCKET_MICROS)):
                 part = replace(selection, start=from_micros(start), end=from_micros(end))
-                yield from Counter(self._meters.meters()).records_of(self._log.events(cursors, part))
+                yield from Counter(self._meters.meters()).records_of(
+                    self._log.events(CursorVector(), cursors, part)
+                )
 
 
 def _split(start: datetime | None, end: datetime | None) -> tuple[_Span | None, list[tuple[int, int]]]:

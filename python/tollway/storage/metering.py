@@ -1,0 +1,172 @@
+"""Usage records, cursors and nodes in the usage database: `tollway.metering.ports.UsageStorage`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tollway.kernel.errors import NotFound
+from tollway.metering.errors import CursorMoved
+from tollway.metering.models import (
+    CursorVector,
+    FaultKind,
+    LogFault,
+    NodeAct,
+    NodeState,
+    ShardId,
+    UsageRecord,
+)
+from tollway.storage.database import Database
+from tollway.storage.tables.metering import CURSOR, LOG_FAULT, NODE, NODE_ACT, RECORD
+
+__all__ = ["SqlUsageStorage", "SqlUsageStore"]
+
+
+class SqlUsageStorage:
+    """Opens transactions on the usage database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def read(self) -> Iterator[SqlUsageStore]:
+        """One consistent view."""
+        with self._database.read() as connection:
+            yield SqlUsageStore(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[SqlUsageStore]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with self._database.write() as connection:
+            yield SqlUsageStore(connection)
+
+
+class SqlUsageStore:
+    """`tollway.metering.ports.UsageStore` within the transaction of a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        sqlite_ = connection.dialect.name == "sqlite"
+        self._insert = sqlite.insert if sqlite_ else postgresql.insert
+
+    def cursors(self) -> CursorVector:
+        """See `UsageStore.cursors`."""
+        rows = self._connection.execute(select(CURSOR))
+        return CursorVector({ShardId(row.node, row.epoch, row.shard): row.offset for row in rows})
+
+    def move_cursors(self, before: CursorVector, after: CursorVector) -> None:
+        """See `UsageStore.move_cursors`."""
+        for shard in after:
+            if self._move(shard, before[shard], after[shard]) != 1:
+                raise CursorMoved(shard, before[shard])
+
+    def _move(self, shard: ShardId, before: int, after: int) -> int:
+        key = shard._asdict()
+        if before == 0:
+            new = self._insert(CURSOR).values(**key, offset=after).on_conflict_do_nothing()
+            return self._connection.execute(new).rowcount
+        here = and_(*(CURSOR.c[name] == value for name, value in key.items()), CURSOR.c.offset == before)
+        return self._connection.execute(update(CURSOR).where(here).values(offset=after)).rowcount
+
+    def add_records(self, records: Sequence[UsageRecord]) -> None:
+        """See `UsageStore.add_records`."""
+        if not records:
+            return
+        new = self._insert(RECORD)
+        upsert = new.on_conflict_do_update(
+            index_elements=list(RECORD.primary_key.columns),
+            set_={name: RECORD.c[name] + new.excluded[name] for name in ("quantity", "events")},
+        )
+        # In the key's order, pages are touched one after the other, and two writers can't deadlock.
+        self._connection.execute(upsert, [record._asdict() for record in sorted(records)])
+
+    def add_faults(self, faults: Sequence[LogFault], at: datetime) -> None:
+        """See `UsageStore.add_faults`."""
+        for fault in faults:
+            self._connection.execute(
+                self._insert(LOG_FAULT)
+                .values(
+                    **fault.shard._asdict(), kind=fault.kind, start=fault.start, end=fault.end, noticed_at=at
+                )
+                .on_conflict_do_nothing()
+            )
+
+    def faults(self) -> Sequence[LogFault]:
+        """See `UsageStore.faults`."""
+        c = LOG_FAULT.c
+        rows = self._connection.execute(select(LOG_FAULT).order_by(c.node, c.epoch, c.shard, c.start))
+        return [
+            LogFault(ShardId(row.node, row.epoch, row.shard), FaultKind(row.kind), row.start, row.end)
+            for row in rows
+        ]
+
+    def totals(
+        self,
+        *,
+        start: int | None,
+        end: int | None,
+        customer: UUID | None = None,
+        consumer: UUID | None = None,
+        phase: UUID | None = None,
+    ) -> Sequence[UsageRecord]:
+        """See `UsageStore.totals`."""
+        c = RECORD.c
+        key = (c.customer, c.consumer, c.phase, c.meter, c.test_mode)
+        query = select(*key, func.sum(c.quantity).label("quantity"), func.sum(c.events).label("events"))
+        if start is not None:
+            query = query.where(c.bucket >= start)
+        if end is not None:
+            query = query.where(c.bucket < end)
+        for column, wanted in ((c.customer, customer), (c.consumer, consumer), (c.phase, phase)):
+            if wanted is not None:
+                query = query.where(column == wanted.bytes)
+        rows = self._connection.execute(query.group_by(*key))
+        return [
+            UsageRecord(
+                0,
+                row.customer,
+                row.consumer,
+                row.phase,
+                row.meter,
+                row.test_mode,
+                "{}",
+                # PostgreSQL's sum of bigint is numeric.
+                int(row.quantity),
+                int(row.events),
+            )
+            for row in rows
+        ]
+
+    def nodes(self) -> Sequence[NodeState]:
+        """See `UsageStore.nodes`."""
+        rows = self._connection.execute(select(NODE).order_by(NODE.c.node))
+        return [NodeState(row.node, row.watermark, row.registered_at, row.retired_at) for row in rows]
+
+    def register(self, node: str, at: datetime) -> None:
+        """See `UsageStore.register`."""
+        statement = self._insert(NODE).values(node=node, registered_at=at).on_conflict_do_nothing()
+        self._connection.execute(statement)
+
+    def set_watermarks(self, watermarks: Mapping[str, datetime]) -> None:
+        """See `UsageStore.set_watermarks`."""
+        for node, at in watermarks.items():
+            # Of two workers the slower may come later with what it saw earlier.
+            behind = or_(NODE.c.watermark.is_(None), NODE.c.watermark < at)
+            self._connection.execute(update(NODE).where(NODE.c.node == node, behind).values(watermark=at))
+
+    def decide(self, act: NodeAct) -> None:
+        """See `UsageStore.decide`."""
+        retired_at = act.at if act.act == "retire" else None
+        changed = self._connection.execute(
+            update(NODE).where(NODE.c.node == act.node).values(retired_at=retired_at)
+        )
+        if changed.rowcount != 1:
+            raise NotFound("node", act.node, "tollway node list shows them")
+        self._connection.execute(
+            insert(NODE_ACT).values(node=act.node, act=act.act, actor=act.actor, reason=act.reason, at=act.at)
+        )

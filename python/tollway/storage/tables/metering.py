@@ -1,0 +1,74 @@
+"""Tables of metering, in the usage database.
+
+Identifiers of usage records are 16 raw bytes (`hex(customer)` shows one): this is the largest table there
+is, and the key is most of it. It begins with the bucket, so what is written now lies together.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBinary, String, Table
+
+from tollway.storage.database import USAGE
+from tollway.storage.types import BigInt, UtcTimestamp
+
+__all__ = ["CURSOR", "LOG_FAULT", "NODE", "NODE_ACT", "RECORD"]
+
+RECORD = Table(
+    "usage_record",
+    USAGE,
+    Column("bucket", BigInt, primary_key=True, autoincrement=False),
+    Column("customer", LargeBinary(16), primary_key=True),
+    Column("consumer", LargeBinary(16), primary_key=True),
+    Column("phase", LargeBinary(16), primary_key=True),
+    Column("meter", LargeBinary(16), primary_key=True),
+    Column("test_mode", Boolean, primary_key=True),
+    Column("dimensions", String(1024), primary_key=True),
+    Column("quantity", BigInt, nullable=False),
+    Column("events", BigInt, nullable=False),
+    # SQLite turns a sum above 63 bits into a float, quietly.
+    CheckConstraint("typeof(quantity) = 'integer'", name="whole").ddl_if(dialect="sqlite"),
+    sqlite_with_rowid=False,
+)
+Index("ix_usage_record_customer", RECORD.c.customer, RECORD.c.bucket)
+Index("ix_usage_record_consumer", RECORD.c.consumer, RECORD.c.bucket)
+
+CURSOR = Table(
+    "usage_cursor",
+    USAGE,
+    Column("node", String(32), primary_key=True),
+    Column("epoch", BigInt, primary_key=True, autoincrement=False),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("offset", BigInt, nullable=False),
+)
+
+NODE = Table(
+    "usage_node",
+    USAGE,
+    Column("node", String(32), primary_key=True),
+    Column("watermark", UtcTimestamp),
+    Column("registered_at", UtcTimestamp, nullable=False),
+    Column("retired_at", UtcTimestamp),
+)
+
+NODE_ACT = Table(
+    "usage_node_act",
+    USAGE,
+    Column("id", BigInt, primary_key=True),
+    Column("node", String(32), nullable=False),
+    Column("act", String(16), nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("reason", String(1024), nullable=False),
+    Column("at", UtcTimestamp, nullable=False),
+)
+
+LOG_FAULT = Table(
+    "usage_log_fault",
+    USAGE,
+    Column("node", String(32), primary_key=True),
+    Column("epoch", BigInt, primary_key=True, autoincrement=False),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True),
+    Column("start", BigInt, primary_key=True, autoincrement=False),
+    Column("end", BigInt, nullable=False),
+    Column("noticed_at", UtcTimestamp, nullable=False),
+)
