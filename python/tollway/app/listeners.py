@@ -54,5 +54,5 @@ def public_address(listener: socket.socket) -> str:
 
 def is_loopback(listener: socket.socket) -> bool:
     """Whether only this machine can reach the listener."""
-    host = listener.getsockname()[0]
+    host: str = listener.getsockname()[0]
     return host == "::1" or host.startswith("127.")
