@@ -1,0 +1,115 @@
+"""The gateways under test: how each is started on its core, and which processes are its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tests.benchmarks.processes import tree
+from tests.benchmarks.scratch import Scratch
+
+__all__ = ["Peer", "Subject", "pinned", "upstream", "wait_for_port"]
+
+_PROGRAM = {"nginx": "/usr/sbin/nginx", "haproxy": "/usr/sbin/haproxy"}
+_CONFIGURATIONS = {
+    "nginx_plain": ("nginx_plain.conf", 18001),
+    "nginx": ("nginx_native.conf", 18002),
+    "nginx_lua": ("nginx_lua.conf", 18003),
+    "haproxy": ("haproxy.cfg", 18004),
+}
+
+
+class Subject(Protocol):
+    """A gateway under test."""
+
+    name: str
+    port: int
+
+    def processes(self) -> list[int]:
+        """Every process of it."""
+
+    def gateway_processes(self) -> list[int]:
+        """Those of them that carry requests."""
+
+
+class Peer:
+    """nginx or HAProxy with one of the configurations in bench/peers."""
+
+    def __init__(self, name: str, pid: int) -> None:
+        """Name a running peer; `pid` is its first process."""
+        self.name = name
+        self.port = _CONFIGURATIONS[name][1]
+        self._pid = pid
+
+    def processes(self) -> list[int]:
+        """Every process of it."""
+        return tree(self._pid)
+
+    gateway_processes = processes
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, name: str, scratch: Scratch, *, core: int) -> Iterator[Peer]:
+        """Run a peer until the block ends."""
+        file, port = _CONFIGURATIONS[name]
+        with pinned(
+            _command(scratch.conf(file)), core=core, log=scratch.path / "logs" / f"{name}.out"
+        ) as pid:
+            wait_for_port(port)
+            yield cls(name, pid)
+
+
+@contextlib.contextmanager
+def upstream(scratch: Scratch, *, core: int) -> Iterator[None]:
+    """Run the upstream until the block ends."""
+    log = scratch.path / "logs" / "upstream.out"
+    with pinned(_command(scratch.conf("upstream.conf")), core=core, log=log):
+        wait_for_port(19000)
+        yield
+
+
+@contextlib.contextmanager
+def pinned(
+    command: Sequence[str], *, core: int, log: Path, environment: dict[str, str] | None = None
+) -> Iterator[int]:
+    """Run a command on one core in a process group of its own, and end it by SIGTERM."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            ["taskset", "-c", str(core), *command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | (environment or {}),
+            start_new_session=True,
+        )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+def wait_for_port(port: int, *, patience: float = 20.0) -> None:
+    """Return once something listens. Raises SystemExit when nothing does within `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing listens on port {port}; see .build/bench/logs")
+
+
+def _command(configuration: Path) -> list[str]:
+    if configuration.suffix == ".cfg":
+        return [_PROGRAM["haproxy"], "-f", str(configuration)]
+    return [_PROGRAM["nginx"], "-c", str(configuration)]

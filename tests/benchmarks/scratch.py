@@ -1,0 +1,58 @@
+"""The scratch folder: the peers' configurations with their place filled in, and the keys."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["ROOT", "Scratch", "install_programs"]
+
+ROOT = Path(__file__).resolve().parents[2]
+_PEERS = ROOT / "bench" / "peers"
+_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+_LUA = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
+
+
+class Scratch:
+    """A folder under `.build/bench` that holds everything a run writes."""
+
+    def __init__(self) -> None:
+        """Empty the folder and fill it anew."""
+        self.path = ROOT / ".build" / "bench"
+        shutil.rmtree(self.path, ignore_errors=True)
+        for name in ("conf", "gw", "logs", "run"):
+            (self.path / name).mkdir(parents=True)
+        for source in _PEERS.iterdir():
+            target = self.path / ("gw" if source.name == "kg.lua" else "conf") / source.name
+            text = source.read_text(encoding="utf-8").replace("@BENCH@", str(self.path))
+            target.write_text(text, encoding="utf-8")
+        subprocess.run([sys.executable, self.conf("gen_keys.py")], check=True)
+
+    def conf(self, name: str) -> Path:
+        """Return a configuration's place."""
+        return self.path / "conf" / name
+
+    def keys(self) -> list[tuple[str, str]]:
+        """Return (key, consumer) of every consumer."""
+        lines = (self.path / "keys.txt").read_text(encoding="ascii").splitlines()
+        return [(key, consumer) for key, consumer, _ in map(str.split, lines)]
+
+
+def install_programs(peers: set[str]) -> None:
+    """Install what the run needs and this machine lacks.
+
+    Raises SystemExit with the command to run where it may not.
+    """
+    wanted = {"nginx", "wrk"} | ({"haproxy"} & peers)
+    packages = [name for name in sorted(wanted) if shutil.which(name, path=_PATH) is None]
+    if "nginx_lua" in peers and not Path(_LUA).exists():
+        packages += ["libnginx-mod-http-lua", "lua-cjson"]
+    if not packages:
+        return
+    if os.geteuid() != 0:
+        raise SystemExit(f"run this, then again:  sudo apt-get install {' '.join(packages)}")
+    for command in (["update"], ["install", "-y", *packages]):
+        subprocess.run(["apt-get", "-qq", *command], check=True, stdout=subprocess.DEVNULL)
