@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from tollway.catalog.models import Interval
 from tollway.kernel.errors import InvalidInput
 
-__all__ = ["Period", "Schedule", "add_interval", "next_date", "resolve", "zone"]
+__all__ = ["Period", "Schedule", "add_interval", "next_date", "resolve"]
 
 _MONTHS = {Interval.MONTH: 1, Interval.QUARTER: 3, Interval.YEAR: 12}
 _DAYS = {Interval.DAY: 1, Interval.WEEK: 7}
@@ -133,21 +133,6 @@ def resolve(local: datetime, zone: ZoneInfo) -> datetime:
         raise InvalidInput(
             "after", "the next boundary lies outside the years 1 to 9999", "give a date within them"
         ) from None
-
-
-def zone(name: object, location: str = "timezone") -> ZoneInfo:
-    """Return the time zone of that IANA name.
-
-    Raises:
-        InvalidInput: there is none; `location` names where it was written.
-    """
-    if isinstance(name, str) and name:
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            pass
-    shown = repr(name)[:60]
-    raise InvalidInput(location, f"{shown} is no time zone", 'write an IANA name, e.g. "Europe/Berlin"')
 
 
 def _intervals_between(anchor: date, day: date, interval: Interval) -> int:
