@@ -23,7 +23,15 @@ from tollway.metering.models import (
     UsageRecord,
 )
 
-__all__ = ["EventSelection", "MeterSource", "UsageLog", "UsageQuery", "UsageStorage", "UsageStore"]
+__all__ = [
+    "EventSelection",
+    "MeterSource",
+    "UsageLog",
+    "UsageQuery",
+    "UsageSpan",
+    "UsageStorage",
+    "UsageStore",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +52,16 @@ class EventSelection:
     up_to: CursorVector | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSpan:
+    """Whose usage, and of when: every field that is set must match. The range of time is half-open."""
+
+    customer: UUID | None = None
+    phase: UUID | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
 class UsageQuery(Protocol):
     """What billing reads. Quantities and events agree: the events add up to the quantity."""
 
@@ -61,6 +79,9 @@ class UsageQuery(Protocol):
         the cursor vector that a later `events(up_to=…)` needs. At the edges that lie within 15 minutes
         the usage log itself is read: whole quarters of an hour are much cheaper.
         """
+
+    def readings(self, spans: Sequence[UsageSpan]) -> Sequence[UsageReading]:
+        """Answer `quantities` for each span, all from one view: cursors and nodes are the same in each."""
 
     def by_consumer(
         self, *, start: datetime | None = None, end: datetime | None = None, consumer: UUID | None = None

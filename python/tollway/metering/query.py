@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -24,7 +24,14 @@ from tollway.metering.models import (
     UsageRecord,
     bucket_of,
 )
-from tollway.metering.ports import EventSelection, MeterSource, UsageLog, UsageStorage, UsageStore
+from tollway.metering.ports import (
+    EventSelection,
+    MeterSource,
+    UsageLog,
+    UsageSpan,
+    UsageStorage,
+    UsageStore,
+)
 
 __all__ = ["StoredUsage"]
 
@@ -53,22 +60,26 @@ class StoredUsage:
         phase: UUID | None = None,
     ) -> UsageReading:
         """See `UsageQuery.quantities`."""
+        return self.readings([UsageSpan(customer=customer, phase=phase, start=start, end=end)])[0]
+
+    def readings(self, spans: Sequence[UsageSpan]) -> Sequence[UsageReading]:
+        """See `UsageQuery.readings`."""
         with self._storage.read() as store:
-            selection = EventSelection(start=start, end=end, customer=customer, phase=phase)
             cursors, nodes = store.cursors(), tuple(store.nodes())
-            records = list(self._records(store, cursors, selection))
-        sums: Tally[tuple[bytes, bytes, str]] = Tally()
+            records = [
+                list(
+                    self._records(
+                        store,
+                        cursors,
+                        EventSelection(
+                            customer=span.customer, phase=span.phase, start=span.start, end=span.end
+                        ),
+                    )
+                )
+                for span in spans
+            ]
         names = self._names()
-        for record in records:
-            sums[record.customer, record.phase, names[record.meter]] += record.quantity
-        return UsageReading(
-            quantities=tuple(
-                Quantity(_identifier(customer_), _identifier(phase_), meter, Decimal(quantity))
-                for (customer_, phase_, meter), quantity in sorted(sums.items())
-            ),
-            cursors=cursors,
-            nodes=nodes,
-        )
+        return [UsageReading(_quantities(found, names), cursors, nodes) for found in records]
 
     def by_consumer(
         self, *, start: datetime | None = None, end: datetime | None = None, consumer: UUID | None = None
@@ -134,6 +145,16 @@ class StoredUsage:
                 yield from Counter(self._meters.meters()).records_of(
                     self._log.events(CursorVector(), cursors, part)
                 )
+
+
+def _quantities(records: Iterable[UsageRecord], names: Mapping[bytes, str]) -> tuple[Quantity, ...]:
+    sums: Tally[tuple[bytes, bytes, str]] = Tally()
+    for record in records:
+        sums[record.customer, record.phase, names[record.meter]] += record.quantity
+    return tuple(
+        Quantity(_identifier(customer), _identifier(phase), meter, Decimal(quantity))
+        for (customer, phase, meter), quantity in sorted(sums.items())
+    )
 
 
 def _split(start: datetime | None, end: datetime | None) -> tuple[_Span | None, list[tuple[int, int]]]:
