@@ -98,13 +98,17 @@ class MeterFilter:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """How usage events become a quantity. `summed` says what `sum` adds up; a count has none."""
+    """How usage events become a quantity. `summed` says what `sum` adds up; a count has none.
+
+    Without `completion`, exchanges that somebody broke off are left out of a count, and what was delivered
+    of them is in a sum.
+    """
 
     name: str
     aggregation: Aggregation = Aggregation.COUNT
     summed: SummedField | None = None
     filter: MeterFilter = field(default_factory=MeterFilter)
-    completion: CompletionRule = CompletionRule.COMPLETE
+    completion: CompletionRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,11 @@ def read_meter(content: object, path: Path, faults: Faults) -> Meter:
         fields.fault("sum", "missing", f"write what to add up: one of {', '.join(SummedField)}")
     elif aggregation is Aggregation.COUNT and summed is not None:
         fields.fault("sum", "a count adds nothing up", "write aggregation: sum, or remove the field")
-    completion = fields.choice("completion", CompletionRule, CompletionRule.COMPLETE)
+    completion = (
+        fields.choice("completion", CompletionRule, CompletionRule.COMPLETE)
+        if fields.has("completion")
+        else None
+    )
     taken = _filter(fields)
     fields.close()
     return Meter(name, aggregation, summed, taken, completion)
