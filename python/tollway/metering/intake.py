@@ -67,20 +67,17 @@ class _Sweep:
 class Intake:
     """Meters the usage log. Any number may run at once: of two that meter the same, one has to yield."""
 
-    def __init__(
-        self, log: UsageLog, storage: UsageStorage, meters: MeterSource, clock: Clock, *, max_events: int
-    ) -> None:
+    def __init__(self, log: UsageLog, storage: UsageStorage, meters: MeterSource, clock: Clock) -> None:
         self._log = log
         self._storage = storage
         self._meters = meters
         self._clock = clock
-        self._max_events = max_events
         self._sweep: _Sweep | None = None
         self._counted_by: tuple[Sequence[Meter], Counter] = ((), Counter(()))
         self._alarmed: set[LogFault] = set()
 
-    def step(self, *, store_watermarks: bool = False) -> Step:
-        """Meter one batch.
+    def step(self, max_events: int, *, store_watermarks: bool = False) -> Step:
+        """Meter one batch of about `max_events`.
 
         `store_watermarks` stores them even if they alone have moved, and only a little.
 
@@ -93,7 +90,7 @@ class Intake:
             view = self._begin()
             registered, reinstated = self._meet_nodes(view)
         try:
-            done = self._meter(store_watermarks=store_watermarks)
+            done = self._meter(max_events, store_watermarks=store_watermarks)
         except BaseException:
             self._sweep = None
             raise
@@ -140,10 +137,10 @@ class Intake:
                     store.decide(NodeAct(node, "reinstate", "metering", reason, self._clock.now()))
         return new, back
 
-    def _meter(self, *, store_watermarks: bool) -> tuple[int, bool, tuple[LogFault, ...]]:
+    def _meter(self, max_events: int, *, store_watermarks: bool) -> tuple[int, bool, tuple[LogFault, ...]]:
         sweep = self._sweep
         assert sweep is not None
-        batch = self._log.aggregate(sweep.cursors, sweep.end, sweep.cuts, self._max_events)
+        batch = self._log.aggregate(sweep.cursors, sweep.end, sweep.cuts, max_events)
         moved = {
             shard: batch.after[shard] for shard in batch.after if batch.after[shard] != sweep.cursors[shard]
         }

@@ -89,7 +89,7 @@ class UsageQuery(Protocol):
         """Add up the usage in `[start, end)` per (consumer, meter), ordered by them."""
 
     def events(self, selection: EventSelection) -> Iterator[UsageEvent]:
-        """Yield the metered events that match, shard by shard, in the order of their times in each.
+        """Yield the metered events that match: node by node, start by start, in the order of their times.
 
         A long exchange has several, with one request id and different parts.
 
@@ -132,7 +132,7 @@ class UsageLog(Protocol):
     def events(
         self, start: CursorVector, end: CursorVector, selection: EventSelection
     ) -> Iterator[UsageEvent]:
-        """Yield the events from `start` to `end` that match `selection` in all but its meter."""
+        """Yield the events of `end`'s shards from `start` to `end` that match all but the meter."""
 
 
 class UsageStore(Protocol):

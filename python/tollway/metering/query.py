@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from tollway.metering.models import (
     CursorVector,
     NodeState,
     Quantity,
+    ShardId,
     UsageEvent,
     UsageReading,
     UsageRecord,
@@ -108,9 +111,14 @@ class StoredUsage:
             cursors = store.cursors()
         counter = Counter(meters)
         start = selection.after or CursorVector()
-        for event in self._log.events(start, _lower(cursors, selection.up_to), selection):
-            if selection.meter is None or counter.takes(event):
-                yield event
+        end = _lower(cursors, selection.up_to)
+        for _, shards in groupby(sorted(end), key=_epoch_of):
+            parts = [
+                self._log.events(start, CursorVector({shard: end[shard]}), selection) for shard in shards
+            ]
+            for event in heapq.merge(*parts, key=_time_of):
+                if selection.meter is None or counter.takes(event):
+                    yield event
 
     def nodes(self) -> Sequence[NodeState]:
         """See `UsageQuery.nodes`."""
@@ -185,6 +193,14 @@ def _lower(cursors: CursorVector, bound: CursorVector | None) -> CursorVector:
     if bound is None:
         return cursors
     return CursorVector({shard: min(cursors[shard], bound[shard]) for shard in cursors})
+
+
+def _epoch_of(shard: ShardId) -> tuple[str, int]:
+    return shard.node, shard.epoch
+
+
+def _time_of(event: UsageEvent) -> datetime:
+    return event.time
 
 
 def _identifier(raw: bytes) -> UUID | None:

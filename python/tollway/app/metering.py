@@ -1,0 +1,124 @@
+"""Metering as a running thing: the worker's loop, and draining the log up to an instant."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from tollway.kernel.clock import Clock
+from tollway.kernel.errors import Conflict, InvalidInput, TollwayError
+from tollway.kernel.instants import format_instant
+from tollway.metering.intake import Intake, Step
+from tollway.metering.models import FaultKind, NodeState
+from tollway.metering.ports import UsageStorage
+
+__all__ = ["MeteringWorker"]
+
+_IDLE_SECONDS = 0.1
+_FAULT_SECONDS = 1.0
+_DRAIN_POLL_SECONDS = 0.02
+_FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 20_000, 1_000, 1_000_000
+_BATCH_SECONDS = 0.5
+"""A batch shouldn't take longer: others wait for the write lock, and a crash repeats it."""
+
+log = structlog.get_logger()
+
+
+class MeteringWorker:
+    """Meters the usage log batch by batch; any number may run at once without doubling anything."""
+
+    def __init__(self, intake: Intake, storage: UsageStorage, clock: Clock) -> None:
+        self._intake = intake
+        self._storage = storage
+        self._clock = clock
+        self._max_events = _FIRST_BATCH
+
+    def run_once(self, *, store_watermarks: bool = False) -> Step:
+        """Meter one batch, and say what was found on the way."""
+        began = time.monotonic()
+        step = self._intake.step(self._max_events, store_watermarks=store_watermarks)
+        self._adapt(time.monotonic() - began, full=not step.caught_up and step.events > 0)
+        _report(step)
+        return step
+
+    def run_forever(self, stop: threading.Event) -> None:
+        """Meter until `stop` is set. What fails is said and tried again: usage waits in the log meanwhile."""
+        while not stop.is_set():
+            try:
+                step = self.run_once()
+            except (TollwayError, SQLAlchemyError) as error:
+                log.error("metering failed; trying again", error=str(error))  # noqa: TRY400  # one line
+                stop.wait(_FAULT_SECONDS)
+            else:
+                if step.caught_up:
+                    stop.wait(_IDLE_SECONDS)
+
+    def catch_up(self) -> None:
+        """Meter everything that is readable now."""
+        while not self.run_once().caught_up:
+            pass
+
+    def drain(self, until: datetime, *, timeout: timedelta = timedelta(seconds=10)) -> None:
+        """Meter until the usage of every node that isn't retired is complete before `until`.
+
+        Raises:
+            InvalidInput: `until` is ahead of now: its usage has not happened yet.
+            Conflict: a node has not got there within `timeout`; names it and says what to do.
+        """
+        if until > self._clock.now():
+            raise InvalidInput(
+                "until",
+                f"{format_instant(until)} is ahead of now",
+                "usage is complete only up to the present",
+            )
+        give_up = time.monotonic() + timeout.total_seconds()
+        while True:
+            while not self.run_once(store_watermarks=True).caught_up:
+                pass
+            with self._storage.read() as store:
+                lagging = [node for node in store.nodes() if node.lags(until)]
+            if not lagging:
+                return
+            if time.monotonic() > give_up:
+                raise Conflict(_not_drained(lagging, until))
+            time.sleep(_DRAIN_POLL_SECONDS)
+
+    def _adapt(self, seconds: float, *, full: bool) -> None:
+        if seconds > _BATCH_SECONDS:
+            self._max_events = max(_SMALLEST_BATCH, self._max_events // 2)
+        elif full and seconds < _BATCH_SECONDS / 3:
+            self._max_events = min(_LARGEST_BATCH, self._max_events * 2)
+
+
+def _report(step: Step) -> None:
+    for node in step.registered:
+        log.info("a gateway node was met; invoices wait for its usage from now on", node=node)
+    for node in step.reinstated:
+        log.error("a retired node is running; invoices wait for its usage again", node=node)
+    for fault in step.alarms:
+        say = log.warning if fault.kind is FaultKind.HOLE else log.error
+        say(_FAULT_TEXTS[fault.kind], shard=str(fault.shard), start=fault.start, end=fault.end)
+
+
+_FAULT_TEXTS = {
+    FaultKind.HOLE: "usage log: an event was begun and never finished (its gateway died); nothing was lost",
+    FaultKind.QUARANTINED: "usage log: a damaged stretch was not metered; what follows it is",
+    FaultKind.BEYOND_END: "usage log: shorter than what was metered of it; this shard is stopped. "
+    "Restore the log, or retire the node (tollway node retire)",
+}
+
+
+def _not_drained(lagging: list[NodeState], until: datetime) -> str:
+    nodes = "; ".join(
+        f"node {node.node} is complete "
+        + ("to no instant yet" if node.watermark is None else f"only up to {format_instant(node.watermark)}")
+        for node in lagging
+    )
+    return (
+        f"usage before {format_instant(until)} is not complete: {nodes}. Wait for it, or if a node is "
+        "gone for good: tollway node retire NODE --reason TEXT"
+    )
