@@ -20,6 +20,7 @@ from tollway.kernel.exact import parse_decimal
 __all__ = ["Faults", "Fields"]
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_STAND_IN = Decimal(1)
 _LONGEST_NAME = 100
 _LONGEST_SHOWN = 60
 
@@ -37,6 +38,11 @@ class Faults:
 
     def __len__(self) -> int:
         return len(self._found)
+
+    @property
+    def found(self) -> tuple[InvalidInput, ...]:
+        """What was noted."""
+        return tuple(self._found)
 
     def raise_any(self) -> None:
         """Raise what was noted, if anything."""
@@ -81,43 +87,50 @@ class Fields:
             self.fault(name, "missing", fix)
         return value
 
-    def decimal(self, name: str, *, above_zero: bool = False) -> Decimal | None:
-        """Return a number of zero or more, None if absent."""
+    def decimal(self, name: str, *, above_zero: bool = False, signed: bool = False) -> Decimal | None:
+        """Return a number, None if absent; of zero or more unless `signed`."""
         value = self.value(name)
         if value is None:
             return None
-        if isinstance(value, UnquotedDecimal):
-            shown = _shown(value)
-            self.fault(name, f"{shown} is not in quotes", f'write "{shown}"')
-            return Decimal(1)
-        try:
-            number = parse_decimal(value, name)
-        except InvalidInput as error:
-            self.fault(name, error.problem, error.fix)
-            return Decimal(1)
+        number = self._a_decimal(value, (*self.path, name), signed=signed)
+        if number is None:
+            return _STAND_IN
         if above_zero and not number:
             self.fault(name, "zero", "write a number above zero")
-            return Decimal(1)
+            return _STAND_IN
         return number
+
+    def decimals(self, name: str) -> list[Decimal]:
+        """Return a list of numbers of zero or more."""
+        numbers = (self._a_decimal(value, path, signed=False) for path, value in self.items(name))
+        return [number for number in numbers if number is not None]
 
     def needed_decimal(self, name: str, *, above_zero: bool = False) -> Decimal:
         """Return a number of zero or more; its absence is a fault."""
         number = self.decimal(name, above_zero=above_zero)
         if number is None:
             self.need(name, f'write {name}: "0.002", say')
-            return Decimal(1)
+            return _STAND_IN
         return number
 
-    def whole(self, name: str, *, least: int) -> int:
-        """Return a whole number of at least `least`."""
+    def truth(self, name: str, *, default: bool) -> bool:
+        """Return true or false."""
+        value = self.value(name)
+        if value is None or isinstance(value, bool):
+            return default if value is None else value
+        self.fault(name, f"{_kind(value)}, where true or false is needed", "write true or false")
+        return default
+
+    def whole(self, name: str, *, least: int, most: int = (1 << 53) - 1) -> int:
+        """Return a whole number from `least` to `most`."""
         value = self.value(name)
         if isinstance(value, bool) or not isinstance(value, int):
             self.fault(
                 name, f"{_kind(value)}, where a whole number is needed", f"write {max(least, 100)}, say"
             )
             return least
-        if not least <= value < 1 << 53:
-            self.fault(name, f"{value} is out of range", f"write {least} to {(1 << 53) - 1}")
+        if not least <= value <= most:
+            self.fault(name, f"{value} is out of range", f"write {least} to {most}")
             return least
         return value
 
@@ -174,6 +187,17 @@ class Fields:
                 near = get_close_matches(name, known, 1)
                 fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
                 self.fault(name, "unknown field", fix)
+
+    def _a_decimal(self, value: object, path: Path, *, signed: bool) -> Decimal | None:
+        if isinstance(value, UnquotedDecimal):
+            shown = _shown(value)
+            self.faults.add(path, f"{shown} is not in quotes", f'write "{shown}"')
+            return None
+        try:
+            return parse_decimal(value, "", signed=signed)
+        except InvalidInput as error:
+            self.faults.add(path, error.problem, error.fix)
+            return None
 
     def _a_name(self, value: object, path: Path) -> str | None:
         if value is None:

@@ -41,3 +41,7 @@ def main() -> None:
     except TollwayError as error:
         sys.stderr.write(f"tollway: {error}\n")
         sys.exit(1)
+
+
+# Each module registers its commands on `app`, which must exist by then.
+from tollway.cli import calculators  # noqa: E402, F401

@@ -9,8 +9,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 __all__ = ["Output", "OutputOption", "emit", "emit_lines"]
 
@@ -37,6 +35,10 @@ def emit(
     if output is Output.JSON:
         sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
         return
+    # Importing rich takes longer than most commands; machines never need it.
+    from rich.console import Console
+    from rich.table import Table
+
     rows: Sequence[Mapping[str, Any]] = [value] if isinstance(value, Mapping) else value
     names = list(columns or (rows[0].keys() if rows else ()))
     table = Table(title=title, title_justify="left", header_style="bold")
