@@ -44,4 +44,4 @@ def main() -> None:
 
 
 # Each module registers its commands on `app`, which must exist by then.
-from tollway.cli import calculators  # noqa: E402, F401
+from tollway.cli import calculators, node, usage  # noqa: E402, F401

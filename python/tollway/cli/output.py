@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Output", "OutputOption", "emit", "emit_lines"]
+__all__ = ["DEFAULT_OUTPUT", "Output", "OutputOption", "emit", "emit_lines"]
 
 
 class Output(StrEnum):
@@ -23,6 +23,9 @@ class Output(StrEnum):
 OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="'table' for people, 'json' for machines.")
 ]
+
+DEFAULT_OUTPUT = Output.TABLE if sys.stdout.isatty() else Output.JSON
+"""A table on a terminal, JSON in a pipe: scripts need not ask."""
 
 
 def emit(

@@ -143,14 +143,14 @@ def _matches(meter: Meter, kind: _Kind) -> bool:
         # A gRPC call that failed answers 200 all the same.
         and kind.grpc_status in {None, 0}
         and (
-            not wanted.statuses
+            wanted.statuses is None
             or str(kind.status) in wanted.statuses
             or f"{kind.status // 100}xx" in wanted.statuses
         )
-        and (not wanted.methods or kind.method in wanted.methods)
-        and (not wanted.routes or UUID(bytes=kind.route) in wanted.routes)
-        and (not wanted.services or UUID(bytes=kind.service) in wanted.services)
-        and (not wanted.sources or kind.source in wanted.sources)
+        and (wanted.methods is None or kind.method in wanted.methods)
+        and (wanted.routes is None or UUID(bytes=kind.route) in wanted.routes)
+        and (wanted.services is None or UUID(bytes=kind.service) in wanted.services)
+        and (wanted.sources is None or kind.source in wanted.sources)
     )
 
 

@@ -102,9 +102,10 @@ class Intake:
             cursors = store.cursors()
             nodes = {node.node: node for node in store.nodes()}
         view = self._log.view()
-        meters = tuple(self._meters.meters())
-        if meters != self._counted_by[0]:
-            self._counted_by = (meters, Counter(meters))
+        if any(state.readable > cursors[state.shard] for state in view.shards):
+            meters = tuple(self._meters.meters())
+            if meters != self._counted_by[0]:
+                self._counted_by = (meters, Counter(meters))
         stopped = tuple(_beyond_end(cursors, view))
         unread = {fault.shard for fault in stopped}
         self._sweep = _Sweep(
@@ -112,7 +113,7 @@ class Intake:
             end=CursorVector(
                 {state.shard: state.readable for state in view.shards if state.shard not in unread}
             ),
-            cuts=cuts_of(meters),
+            cuts=cuts_of(self._counted_by[0]),
             counter=self._counted_by[1],
             watermarks=_watermarks(view, {shard.node for shard in unread}),
             nodes=nodes,

@@ -48,26 +48,26 @@ class Dimension(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterFilter:
-    """Which events a meter takes: those that match every field. An empty field matches all.
+    """Which events a meter takes: those that match every field. None matches all, an empty set nothing.
 
     `statuses` holds classes (`"2xx"`) and codes (`"404"`). Without `completion`, broken-off exchanges
     are left out of a count, and what was delivered of them is in a sum.
     """
 
-    statuses: frozenset[str] = frozenset()
-    methods: frozenset[str] = frozenset()
-    routes: frozenset[UUID] = frozenset()
-    services: frozenset[UUID] = frozenset()
-    sources: frozenset[Source] = frozenset()
+    statuses: frozenset[str] | None = None
+    methods: frozenset[str] | None = None
+    routes: frozenset[UUID] | None = None
+    services: frozenset[UUID] | None = None
+    sources: frozenset[Source] | None = None
     completion: CompletionRule | None = None
 
     def __post_init__(self) -> None:
-        for status in self.statuses:
+        for status in self.statuses or ():
             if not (len(status) == 3 and status[0] in "12345" and (status[1:] == "xx" or status.isdigit())):
                 raise InvalidInput(
                     "filter.status", f"{status!r} is no status", 'write a class ("2xx") or a code ("404")'
                 )
-        for method in self.methods:
+        for method in self.methods or ():
             if not method.isupper():
                 raise InvalidInput("filter.methods", f"{method!r} is no method", f"write {method.upper()!r}")
 

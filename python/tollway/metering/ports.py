@@ -180,6 +180,9 @@ class UsageStore(Protocol):
     def decide(self, act: NodeAct) -> None:
         """Retire or reinstate a registered node, and keep who did it and why."""
 
+    def acts(self) -> Sequence[NodeAct]:
+        """Return every decision about nodes, oldest first."""
+
     def faults(self) -> Sequence[LogFault]:
         """Return every fault that was kept, ordered by shard and place."""
 

@@ -170,3 +170,8 @@ class SqlUsageStore:
         self._connection.execute(
             insert(NODE_ACT).values(node=act.node, act=act.act, actor=act.actor, reason=act.reason, at=act.at)
         )
+
+    def acts(self) -> Sequence[NodeAct]:
+        """See `UsageStore.acts`."""
+        rows = self._connection.execute(select(NODE_ACT).order_by(NODE_ACT.c.id))
+        return [NodeAct(row.node, row.act, row.actor, row.reason, row.at) for row in rows]

@@ -33,6 +33,7 @@ def _quantity(one: UsageEvent, **facts: Any) -> int:
         ({"method": "GET"}, MeterFilter(methods=frozenset({"POST"})), 0),
         ({}, MeterFilter(routes=frozenset({UUID(int=40)})), 1),
         ({}, MeterFilter(routes=frozenset({UUID(int=41)})), 0),
+        ({}, MeterFilter(routes=frozenset()), 0),
         ({"route": None}, MeterFilter(routes=frozenset({UUID(int=40)})), 0),
         ({}, MeterFilter(services=frozenset({UUID(int=51)})), 0),
         ({"source": "cache"}, MeterFilter(), 1),

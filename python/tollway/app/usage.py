@@ -1,0 +1,91 @@
+"""Wires metering: the usage log, the usage database and the catalog's meters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tollway.app.metering import MeteringWorker
+from tollway.app.settings import Settings
+from tollway.gateway.usage_log import NativeUsageLog
+from tollway.kernel.clock import Clock, SystemClock
+from tollway.metering.intake import Intake
+from tollway.metering.meters import Aggregation, CompletionRule, Meter, MeterFilter, SummedField
+from tollway.metering.nodes import Nodes
+from tollway.metering.query import StoredUsage
+from tollway.storage.database import Database
+from tollway.storage.metering import SqlUsageStorage
+from tollway.storage.meters import StoredMeter, stored_meters
+from tollway.storage.migrate import upgrade
+from tollway.storage.names import Names
+
+__all__ = ["CatalogMeters", "Usage", "open_usage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Metering, ready to use. `main` is the main database, for what usage is named after."""
+
+    worker: MeteringWorker
+    query: StoredUsage
+    nodes: Nodes
+    storage: SqlUsageStorage
+    main: Database
+
+
+@contextmanager
+def open_usage(settings: Settings, clock: Clock | None = None) -> Iterator[Usage]:
+    """Open both databases, bring them up to date, and wire metering to them and to the usage log."""
+    clock = clock or SystemClock()
+    # A folder that never ran is an empty log; the commands that look at it work all the same.
+    settings.usage_log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    main, usage = Database(settings.main_url), Database(settings.usage_url)
+    try:
+        upgrade(main, "main")
+        upgrade(usage, "usage")
+        log = NativeUsageLog(settings.usage_log_dir)
+        storage = SqlUsageStorage(usage)
+        meters = CatalogMeters(main)
+        yield Usage(
+            worker=MeteringWorker(Intake(log, storage, meters, clock), storage, clock),
+            query=StoredUsage(log, storage, meters),
+            nodes=Nodes(log, storage, clock),
+            storage=storage,
+            main=main,
+        )
+    finally:
+        usage.close()
+        main.close()
+
+
+class CatalogMeters:
+    """The catalog's meters as metering knows them: `tollway.metering.ports.MeterSource`."""
+
+    def __init__(self, main: Database) -> None:
+        self._main = main
+
+    def meters(self) -> Sequence[Meter]:
+        """See `MeterSource.meters`."""
+        with self._main.write() as connection:
+            names = Names(connection)
+            return [_meter(stored, names) for stored in stored_meters(connection)]
+
+
+def _meter(stored: StoredMeter, names: Names) -> Meter:
+    meter = stored.meter
+    taken = meter.filter
+    return Meter(
+        id=stored.id,
+        name=meter.name,
+        aggregation=Aggregation(meter.aggregation.value),
+        summed=None if meter.summed is None else SummedField(meter.summed.value),
+        effective_from=stored.effective_from,
+        effective_until=stored.effective_until,
+        filter=MeterFilter(
+            statuses=taken.status or None,
+            methods=taken.method or None,
+            routes=names.routes_named(taken.route) if taken.route else None,
+            completion=None if meter.completion is None else CompletionRule(meter.completion.value),
+        ),
+    )
