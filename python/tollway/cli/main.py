@@ -44,4 +44,9 @@ def main() -> None:
 
 
 # Each module registers its commands on `app`, which must exist by then.
-from tollway.cli import calculators, node, usage  # noqa: E402, F401
+from tollway.cli import (  # noqa: E402
+    calculators,  # noqa: F401
+    node,  # noqa: F401
+    simulate,  # noqa: F401
+    usage,  # noqa: F401
+)

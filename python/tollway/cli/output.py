@@ -50,7 +50,8 @@ def emit(
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if row.get(name) is None else str(row[name]) for name in names))
-    Console().print(table if rows else "nothing to show")
+    # What is shown was written by others: `[red]` in a name is text, not a colour.
+    Console(markup=False, emoji=False).print(table if rows else "nothing to show")
 
 
 def emit_lines(values: Any) -> None:

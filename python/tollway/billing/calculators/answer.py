@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from tollway.catalog.document import UnquotedDecimal
+from tollway.catalog.document import UnquotedDecimal, path_text
 from tollway.catalog.fields import Faults, Fields
 from tollway.kernel.errors import InvalidInput
 
@@ -19,11 +19,12 @@ Calculator = Callable[[Fields], Answer]
 
 def answer_line(line: bytes, calculate: Calculator) -> Answer:
     """Answer one question, a JSON object with an `id`; a faulty one is answered `{"id", "error"}`."""
-    faults = Faults()
+    faults = Faults(lambda path: path_text(path) or "line")
     identity: str | int | None = None
     try:
         fields = Fields(_read(line), (), faults)
         identity = _identity(fields)
+        faults.raise_any()
         answer = calculate(fields)
         fields.close()
         faults.raise_any()

@@ -44,12 +44,10 @@ def calculate_price(fields: Fields) -> Answer:
     """Answer `{"amount", "total", "lines"}`; see docs/seller/pricing.md for the question."""
     money = currency(fields.need("currency", 'write an ISO 4217 code, e.g. "USD"') or "USD")
     content = fields.need("price", 'write {"model": …}')
-    before = len(fields.faults)
-    price = read_price(
-        content if content is not None else {}, (*fields.path, "price"), fields.faults, with_meter=False
-    )
+    fields.faults.raise_any()
+    price = read_price(content, ("price",), fields.faults, with_meter=False)
     facts = _facts(fields)
-    if len(fields.faults) == before:
+    if not fields.faults.found:
         # A price that never looks at the quantity gives the same amount whatever it is; any other fact
         # that a price doesn't take is a mistake that would go unnoticed.
         for name in sorted(_ALL_FACTS - _FACTS[type(price.model)] - {"quantity"}):
