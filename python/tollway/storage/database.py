@@ -6,8 +6,9 @@ event loop half-way, and a thread does the same work with fewer hops.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
@@ -29,6 +30,9 @@ USAGE = MetaData(naming_convention=_NAMING)
 """Usage records, cursors, deduplication: `usage.db`. No transaction spans both."""
 
 
+_PATIENCE = 10  # seconds
+
+
 class Database:
     """One database: read and write transactions on it.
 
@@ -40,6 +44,10 @@ class Database:
         # SQLite's transactions are deferred by default: two of them that read and then write would fail
         # with "database is locked". A writer takes the write lock at its first statement instead.
         self._writer = self.engine.execution_options(tollway_write=True)
+        # SQLite makes waiting writers sleep and look again, up to 100 ms a time; those of one process queue
+        # here instead and go on at once.
+        self._turn = Lock() if self.engine.dialect.name == "sqlite" else None
+        self._after_commit: list[Callable[[], None]] = []
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -50,8 +58,29 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction: committed when the block ends, rolled back when it raises."""
-        with self._writer.begin() as connection:
+        with self._my_turn(), self._writer.begin() as connection:
             yield connection
+        for hook in self._after_commit:
+            hook()
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Have `hook` called after every commit of this object's writes; it must be quick and not fail."""
+        self._after_commit.append(hook)
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=_PATIENCE):
+            raise TimeoutError(
+                f"no write transaction could begin within {_PATIENCE} s: another one of this process is "
+                "still open (a write within a write?)"
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close every pooled connection."""
@@ -70,7 +99,7 @@ def _sqlite_connected(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling is switched off; `_sqlite_begin` starts transactions.
     connection.isolation_level = None
     for pragma in (
-        "busy_timeout=10000",  # first: the switch to WAL takes a lock too
+        f"busy_timeout={_PATIENCE * 1000}",  # first: the switch to WAL takes a lock too
         "journal_mode=WAL",
         # FULL: a committed transaction survives power loss; NORMAL would lose the last ones.
         "synchronous=FULL",

@@ -1,0 +1,237 @@
+"""The configuration stream's frames, version 1: what control and gateways say to each other.
+
+docs/maintainer/formats.md, section 1, tells the meaning; `schemas/configuration-1.json` is made from here.
+Parts written by control are plain typed dictionaries: a full resync writes hundreds of thousands of them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+__all__ = [
+    "FRAME_LIMIT",
+    "PROTOCOL",
+    "Applied",
+    "Base",
+    "ConsumerRow",
+    "ControlFrame",
+    "Delta",
+    "FullBegin",
+    "FullEnd",
+    "GatewayFrame",
+    "GroupPart",
+    "Hello",
+    "KeyAuthRow",
+    "Ping",
+    "PluginPart",
+    "Reference",
+    "Rejected",
+    "RoutePart",
+    "Rows",
+    "ServicePart",
+    "Table",
+    "control_frames",
+    "gateway_frames",
+]
+
+PROTOCOL = 1
+FRAME_LIMIT = 16 * 1024 * 1024
+"""Bytes of JSON in one frame."""
+
+Table: TypeAlias = Literal["consumers", "key_auth"]
+
+
+class Reference(TypedDict):
+    """Another entity."""
+
+    id: str
+
+
+class ServicePart(TypedDict):
+    """An upstream API; timeouts in milliseconds."""
+
+    id: str
+    name: str | None
+    protocol: str
+    host: str
+    port: int
+    path: str | None
+    connect_timeout: int
+    write_timeout: int
+    read_timeout: int
+    retries: int
+    enabled: bool
+    tags: list[str] | None
+
+
+class RoutePart(TypedDict):
+    """A match rule."""
+
+    id: str
+    name: str | None
+    protocols: list[str]
+    methods: list[str] | None
+    hosts: list[str] | None
+    paths: list[str] | None
+    headers: dict[str, list[str]] | None
+    regex_priority: int
+    strip_path: bool
+    preserve_host: bool
+    path_handling: str
+    https_redirect_status_code: int
+    request_buffering: bool
+    response_buffering: bool
+    service: Reference | None
+    created_at: int
+
+
+class GroupPart(TypedDict):
+    """A consumer group."""
+
+    id: str
+    name: str
+
+
+class PluginPart(TypedDict):
+    """A plugin; one that is scoped to a consumer stands in that consumer's row."""
+
+    id: str
+    name: str
+    enabled: bool
+    config: dict[str, Any]
+    route: Reference | None
+    service: Reference | None
+    consumer_group: Reference | None
+
+
+class Base(TypedDict):
+    """The small, complete part. Routes stand in the order of their creation."""
+
+    services: list[ServicePart]
+    routes: list[RoutePart]
+    consumer_groups: list[GroupPart]
+    plugins: list[PluginPart]
+
+
+class ConsumerRow(TypedDict):
+    """A row of `consumers`; its key is `id`."""
+
+    id: str
+    username: str | None
+    custom_id: str | None
+    groups: list[str]
+    acls: list[str]
+    plugins: list[PluginPart]
+    customer: str | None
+    phase: str | None
+    mode: Literal["live", "test"]
+
+
+class KeyAuthRow(TypedDict):
+    """A row of `key_auth`; its key is `hash`."""
+
+    id: str
+    hash: str
+    consumer: str
+
+
+class Put(TypedDict, total=False):
+    """Rows to put, by table."""
+
+    consumers: list[ConsumerRow]
+    key_auth: list[KeyAuthRow]
+
+
+class Delete(TypedDict, total=False):
+    """Keys of rows to delete, by table."""
+
+    consumers: list[str]
+    key_auth: list[str]
+
+
+# `from` is no name for an attribute, so this one is written in the other form.
+Delta = TypedDict(
+    "Delta",
+    {
+        "type": Literal["delta"],
+        "from": int,
+        "version": int,
+        "base": Base | None,
+        "put": Put,
+        "delete": Delete,
+    },
+)
+"""Everything that changed between two versions."""
+
+
+class FullBegin(TypedDict):
+    """A full resync begins."""
+
+    type: Literal["full_begin"]
+    version: int
+    base: Base
+
+
+class Rows(TypedDict):
+    """Up to 1,000 rows of a full resync."""
+
+    type: Literal["rows"]
+    table: Table
+    rows: list[ConsumerRow] | list[KeyAuthRow]
+
+
+class FullEnd(TypedDict):
+    """A full resync is complete."""
+
+    type: Literal["full_end"]
+    version: int
+
+
+class Ping(TypedDict):
+    """The newest version there is."""
+
+    type: Literal["ping"]
+    version: int
+
+
+ControlFrame: TypeAlias = Delta | FullBegin | Rows | FullEnd | Ping
+
+
+class _GatewayFrame(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class Hello(_GatewayFrame):
+    """A gateway's first frame; `version` is the configuration that it holds."""
+
+    type: Literal["hello"]
+    protocol: int
+    node: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    epoch: Annotated[int, Field(ge=0)]
+    version: int | None
+
+
+class Applied(_GatewayFrame):
+    """The gateway judges requests by this version from now on."""
+
+    type: Literal["applied"]
+    version: int
+
+
+class Rejected(_GatewayFrame):
+    """The gateway can't run this version and keeps the one before."""
+
+    type: Literal["rejected"]
+    version: int
+    location: str
+    problem: str
+    fix: str
+
+
+GatewayFrame: TypeAlias = Annotated[Hello | Applied | Rejected, Field(discriminator="type")]
+
+gateway_frames: TypeAdapter[Hello | Applied | Rejected] = TypeAdapter(GatewayFrame)
+control_frames: TypeAdapter[Any] = TypeAdapter(ControlFrame)

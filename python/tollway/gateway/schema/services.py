@@ -1,0 +1,76 @@
+"""The schema of a service, an upstream API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from tollway.gateway.schema import checks, common
+from tollway.gateway.schema.entity import EntitySchema
+from tollway.gateway.schema.fields import Array, Boolean, Foreign, Integer, Record, Shorthand, String
+from tollway.gateway.schema.violation import Violation
+
+__all__ = ["SERVICES"]
+
+_PATH = r"/([A-Za-z0-9._~!$&'()*+,;=:@/\-]|%[0-9A-Fa-f]{2})*"
+
+
+def _path(value: str) -> str | None:
+    if not value.startswith("/"):
+        return "should start with: /"
+    if "//" in value:
+        return "must not have empty segments"
+    problem = "invalid path: '{}' (characters outside of the reserved list of RFC 3986 found)"
+    return checks.pattern(_PATH, problem)(value)
+
+
+def _url(value: str) -> Mapping[str, Any]:
+    """What `url` stands for. Kong lets a wrong one pass as a missing host; we say what is wrong."""
+    example = "write a URL such as http://example.com:8080/path"
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError as error:
+        raise Violation(f"invalid url: {example}") from error
+    if not url.scheme or not url.hostname:
+        raise Violation(f"missing host in url; {example}")
+    if url.username is not None or url.query or url.fragment:
+        raise Violation(f"may have no user, query or fragment; {example}")
+    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    default = 443 if url.scheme in {"https", "grpcs", "tls"} else 80
+    return {
+        "protocol": url.scheme,
+        "host": host,
+        "port": default if port is None else port,
+        "path": url.path or None,
+    }
+
+
+SERVICES = EntitySchema(
+    name="services",
+    key="name",
+    record=Record(
+        fields={
+            **common.identity(),
+            "name": common.name(),
+            "retries": Integer(default=5, between=(0, 32_767)),
+            "protocol": String(default="http", required=True, one_of=common.PROTOCOLS),
+            "host": String(required=True, len_max=255, check=checks.host),
+            "port": Integer(default=80, required=True, between=(0, 65_535)),
+            "path": String(len_max=2048, check=_path),
+            "connect_timeout": common.timeout(),
+            "write_timeout": common.timeout(),
+            "read_timeout": common.timeout(),
+            "tags": common.tags(),
+            "client_certificate": Foreign(
+                reference="certificates", key=None, unsupported=common.NOT_SUPPORTED
+            ),
+            "tls_verify": Boolean(unsupported=common.NOT_SUPPORTED),
+            "tls_verify_depth": Integer(unsupported=common.NOT_SUPPORTED),
+            "ca_certificates": Array(elements=String(uuid=True), unsupported=common.NOT_SUPPORTED),
+            "enabled": Boolean(default=True, required=True),
+        },
+        shorthands={"url": Shorthand(String(), _url)},
+    ),
+)

@@ -1,0 +1,90 @@
+"""All of the gateway's use cases over one open transaction."""
+
+from __future__ import annotations
+
+from tollway.contracts.configuration import FRAME_LIMIT
+from tollway.gateway import snapshot
+from tollway.gateway.errors import entity_violation
+from tollway.gateway.ports import EngineCheck, GatewayRepositories, TaggedEntity
+from tollway.gateway.secrets import KeyVault
+from tollway.gateway.service.consumers import Acls, Consumers
+from tollway.gateway.service.groups import ConsumerGroups
+from tollway.gateway.service.imports import PreparedImport
+from tollway.gateway.service.key_auths import KeyAuths
+from tollway.gateway.service.plugins import Plugins
+from tollway.gateway.service.routing import Routes, Services
+from tollway.kernel.clock import Clock
+from tollway.kernel.errors import InvalidInput
+
+__all__ = ["Gateway"]
+
+# A delta holds the base and the changed rows: half a frame for each.
+_BASE_LIMIT = FRAME_LIMIT // 2
+# How many of the rows that one transaction changed are compiled before it commits. A group's deletion can
+# change any number of them, only by leaving something out.
+_ROWS_CHECKED = 2_000
+
+
+class Gateway:
+    """The gateway's use cases. Everything done through one `Gateway` is committed or undone together."""
+
+    def __init__(
+        self,
+        repositories: GatewayRepositories,
+        *,
+        vault: KeyVault,
+        engine: EngineCheck,
+        clock: Clock,
+        brand: str = "tollway",
+    ) -> None:
+        self._repositories = repositories
+        self._engine = engine
+        self.services = Services(repositories, clock)
+        self.routes = Routes(repositories, clock)
+        self.consumers = Consumers(repositories, clock)
+        self.key_auths = KeyAuths(repositories, clock, vault, brand)
+        self.acls = Acls(repositories, clock)
+        self.plugins = Plugins(repositories, clock)
+        self.consumer_groups = ConsumerGroups(repositories, clock)
+
+    @property
+    def version(self) -> int:
+        """The configuration's version as this transaction sees it, its own changes included."""
+        return self._repositories.configuration.version()
+
+    def tags(self, tag: str | None, after: TaggedEntity | None, size: int) -> list[TaggedEntity]:
+        """Return which entities have which tags."""
+        return self._repositories.tags(tag, after, size)
+
+    def insert(self, prepared: PreparedImport) -> None:
+        """Store many new consumers with their keys.
+
+        Names and keys that are taken end the transaction with the database's own error: this is for loads
+        into a set known to be disjoint, and looking each one up would make it several times slower.
+        """
+        self._repositories.insert_consumers(prepared.consumers, prepared.credentials)
+
+    def check(self) -> None:
+        """Have the engine compile what this transaction made of the configuration; call it before commit.
+
+        Raises:
+            SchemaViolation: the engine would refuse it.
+        """
+        configuration = self._repositories.configuration
+        pending = configuration.pending()
+        try:
+            if pending.base:
+                document = snapshot.encode(snapshot.base(configuration.base()))
+                if len(document) > _BASE_LIMIT:
+                    raise entity_violation(
+                        f"all services, routes and plugins together take {len(document)} bytes as JSON and "
+                        f"may take {_BASE_LIMIT}; remove some, or shorten their tags and paths"
+                    )
+                self._engine.base(document)
+            if pending.consumers and len(pending.consumers) <= _ROWS_CHECKED:
+                rows = [snapshot.consumer_row(entry) for entry in configuration.consumers(pending.consumers)]
+                self._engine.rows("consumers", snapshot.encode(rows))
+        except InvalidInput as refusal:
+            if isinstance(refusal, type(entity_violation())):
+                raise
+            raise entity_violation(str(refusal)) from refusal

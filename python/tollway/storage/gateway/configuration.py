@@ -1,0 +1,150 @@
+"""The configuration read for gateways: `tollway.gateway.ports.ConfigurationReader` over one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from tollway.gateway.models import Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service
+from tollway.gateway.ports import BaseParts, Changes, ConsumerEntry
+from tollway.storage.gateway import mapping
+from tollway.storage.gateway.changes import ChangeJournal, changes_after
+from tollway.storage.tables.gateway import (
+    ACL,
+    CONSUMER,
+    CONSUMER_GROUP,
+    CONSUMER_GROUP_MEMBER,
+    KEY_AUTH,
+    PLUGIN,
+    ROUTE,
+    SERVICE,
+)
+
+__all__ = ["SqlConfiguration"]
+
+T = TypeVar("T")
+
+_BATCH = 1_000
+# SQLite's oldest bound on a statement's parameters is 999.
+_PARAMETERS = 900
+
+
+class SqlConfiguration:
+    """One consistent view of the configuration."""
+
+    def __init__(self, connection: Connection, journal: ChangeJournal) -> None:
+        self._connection = connection
+        self._journal = journal
+
+    def version(self) -> int:
+        """Return the newest version."""
+        return self._journal.version()
+
+    def pending(self) -> Changes:
+        """Return what this very transaction has changed so far."""
+        return self._journal.pending()
+
+    def changes_after(self, version: int, limit: int) -> Changes | None:
+        """Return what changed after `version`, or None where everything has to be sent."""
+        return changes_after(self._connection, version, limit)
+
+    def base(self) -> BaseParts:
+        """Return the complete part, routes oldest first: the engine prefers the older of two equals."""
+        connection = self._connection
+        services = select(SERVICE).order_by(SERVICE.c.id)
+        routes = select(ROUTE).order_by(ROUTE.c.created_at, ROUTE.c.id)
+        groups = select(CONSUMER_GROUP).order_by(CONSUMER_GROUP.c.name)
+        plugins = select(PLUGIN).where(PLUGIN.c.consumer_id.is_(None)).order_by(PLUGIN.c.id)
+        return BaseParts(
+            services=[mapping.entity(Service, row) for row in connection.execute(services).mappings()],
+            routes=[mapping.entity(Route, row) for row in connection.execute(routes).mappings()],
+            consumer_groups=[
+                mapping.entity(ConsumerGroup, row) for row in connection.execute(groups).mappings()
+            ],
+            plugins=[mapping.entity(Plugin, row) for row in connection.execute(plugins).mappings()],
+        )
+
+    def consumers(self, ids: Iterable[UUID]) -> list[ConsumerEntry]:
+        """Return those of the consumers that there are."""
+        found: list[ConsumerEntry] = []
+        for part in _parts(sorted(ids)):
+            query = select(CONSUMER).where(CONSUMER.c.id.in_(part)).order_by(CONSUMER.c.id)
+            rows = [mapping.entity(Consumer, row) for row in self._connection.execute(query).mappings()]
+            found += self._entries(rows, lambda column, part=part: column.in_(part))
+        return found
+
+    def key_auths(self, hashes: Iterable[str]) -> list[KeyAuth]:
+        """Return those of the keys that there are."""
+        found: list[KeyAuth] = []
+        for part in _parts(sorted(hashes)):
+            query = select(KEY_AUTH).where(KEY_AUTH.c.hash.in_(part))
+            found += [mapping.entity(KeyAuth, row) for row in self._connection.execute(query).mappings()]
+        return found
+
+    def every_consumer(self) -> Iterator[list[ConsumerEntry]]:
+        """Return all consumers, up to 1,000 at a time."""
+        query = select(CONSUMER).order_by(CONSUMER.c.id).limit(_BATCH)
+        after: UUID | None = None
+        while True:
+            page = query if after is None else query.where(CONSUMER.c.id > after)
+            rows = [mapping.entity(Consumer, row) for row in self._connection.execute(page).mappings()]
+            if not rows:
+                return
+            first, after = rows[0].id, rows[-1].id
+            yield self._entries(rows, lambda column, low=first, high=after: column.between(low, high))
+
+    def every_key_auth(self) -> Iterator[list[KeyAuth]]:
+        """Return all keys, up to 1,000 at a time."""
+        query = select(KEY_AUTH).order_by(KEY_AUTH.c.id).limit(_BATCH)
+        after: UUID | None = None
+        while True:
+            page = query if after is None else query.where(KEY_AUTH.c.id > after)
+            rows = [mapping.entity(KeyAuth, row) for row in self._connection.execute(page).mappings()]
+            if not rows:
+                return
+            after = rows[-1].id
+            yield rows
+
+    def _entries(self, consumers: Sequence[Consumer], these: Any) -> list[ConsumerEntry]:
+        """Add what belongs to consumers; `these` makes the condition that a column is one of theirs."""
+        member = CONSUMER_GROUP_MEMBER.c
+        groups = self._by_consumer(
+            select(member.consumer_id, member.consumer_group_id)
+            .join(CONSUMER_GROUP)
+            .where(these(member.consumer_id))
+            .order_by(CONSUMER_GROUP.c.name)
+        )
+        acls = self._by_consumer(
+            select(ACL.c.consumer_id, ACL.c.group).where(these(ACL.c.consumer_id)).order_by(ACL.c.group)
+        )
+        plugins: dict[UUID, list[Plugin]] = defaultdict(list)
+        query = select(PLUGIN).where(these(PLUGIN.c.consumer_id)).order_by(PLUGIN.c.id)
+        for row in self._connection.execute(query).mappings():
+            plugins[row["consumer_id"]].append(mapping.entity(Plugin, row))
+        nothing: list[Any] = []
+        return [
+            ConsumerEntry(
+                consumer,
+                groups.get(consumer.id, nothing),
+                acls.get(consumer.id, nothing),
+                plugins.get(consumer.id, nothing),
+            )
+            for consumer in consumers
+        ]
+
+    def _by_consumer(self, query: Any) -> dict[UUID, list[Any]]:
+        result: dict[UUID, list[Any]] = defaultdict(list)
+        for consumer, value in self._connection.execute(query):
+            result[consumer].append(value)
+        return result
+
+
+def _parts(values: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(values)
+    while part := list(islice(rest, _PARAMETERS)):
+        yield part

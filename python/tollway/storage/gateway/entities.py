@@ -1,0 +1,171 @@
+"""Repositories of entities. Each notes what its writes change for the gateways, in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+
+from tollway.gateway.models import Acl, Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service
+from tollway.gateway.ports import TagFilter
+from tollway.storage.gateway import mapping
+from tollway.storage.gateway.changes import ChangeJournal
+from tollway.storage.gateway.tags import tagged
+from tollway.storage.tables import gateway as tables
+
+__all__ = [
+    "AclRepository",
+    "ConsumerGroupRepository",
+    "ConsumerRepository",
+    "EntityTable",
+    "KeyAuthRepository",
+    "PluginRepository",
+    "RouteRepository",
+    "ServiceRepository",
+]
+
+M = TypeVar("M", Acl, Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service)
+
+
+class EntityTable(Generic[M]):
+    """The entities of one table."""
+
+    table: Table
+    model: type[M]
+
+    def __init__(self, connection: Connection, journal: ChangeJournal) -> None:
+        self.connection = connection
+        self.journal = journal
+
+    def note(self, before: M | None, after: M | None) -> None:
+        """Note what a write changes for the gateways; None stands for "not there"."""
+        raise NotImplementedError
+
+    def get(self, entity_id: UUID) -> M | None:
+        """Return the entity with this id."""
+        return self.find(id=entity_id)
+
+    def find(self, **attributes: Any) -> M | None:
+        """Return the entity with these unique attributes."""
+        found = self.connection.execute(select(self.table).filter_by(**attributes)).mappings().one_or_none()
+        return None if found is None else mapping.entity(self.model, found)
+
+    def all(self, **attributes: Any) -> list[M]:
+        """Return every entity with these attributes, ordered by id."""
+        query = select(self.table).filter_by(**attributes).order_by(self.table.c.id)
+        return [mapping.entity(self.model, found) for found in self.connection.execute(query).mappings()]
+
+    def page(
+        self, *, after: UUID | None, size: int, tags: TagFilter | None, attributes: Mapping[str, Any]
+    ) -> list[M]:
+        """Return up to `size` entities whose id comes after `after`, ordered by id."""
+        query = select(self.table).filter_by(**attributes).order_by(self.table.c.id).limit(size)
+        if after is not None:
+            query = query.where(self.table.c.id > after)
+        if tags is not None:
+            query = query.where(tagged(self.table, tags, self.connection.dialect.name))
+        return [mapping.entity(self.model, found) for found in self.connection.execute(query).mappings()]
+
+    def insert(self, entity: M) -> None:
+        """Store a new entity."""
+        self.connection.execute(insert(self.table), mapping.row(entity))
+        self.note(None, entity)
+
+    def update(self, before: M, after: M) -> None:
+        """Store `after` in the place of `before`."""
+        statement = update(self.table).where(self.table.c.id == before.id)
+        self.connection.execute(statement.values(**mapping.row(after)))
+        self.note(before, after)
+
+    def delete(self, entity: M) -> None:
+        """Remove an entity to which nothing refers."""
+        self.connection.execute(delete(self.table).where(self.table.c.id == entity.id))
+        self.note(entity, None)
+
+
+class ServiceRepository(EntityTable[Service]):
+    """Upstream APIs."""
+
+    table = tables.SERVICE
+    model = Service
+
+    def note(self, before: Service | None, after: Service | None) -> None:  # noqa: ARG002
+        """Services are in the base."""
+        self.journal.note_base()
+
+
+class RouteRepository(EntityTable[Route]):
+    """Match rules."""
+
+    table = tables.ROUTE
+    model = Route
+
+    def note(self, before: Route | None, after: Route | None) -> None:  # noqa: ARG002
+        """Routes are in the base."""
+        self.journal.note_base()
+
+
+class ConsumerRepository(EntityTable[Consumer]):
+    """Calling identities."""
+
+    table = tables.CONSUMER
+    model = Consumer
+
+    def note(self, before: Consumer | None, after: Consumer | None) -> None:
+        """A consumer has a row."""
+        self.journal.note_consumers(consumer.id for consumer in (before, after) if consumer)
+
+
+class KeyAuthRepository(EntityTable[KeyAuth]):
+    """API keys."""
+
+    table = tables.KEY_AUTH
+    model = KeyAuth
+
+    def note(self, before: KeyAuth | None, after: KeyAuth | None) -> None:
+        """A key has a row by its hash: another key is another row."""
+        self.journal.note_keys(credential.hash for credential in (before, after) if credential)
+
+
+class AclRepository(EntityTable[Acl]):
+    """Consumers' groups for the acl plugin."""
+
+    table = tables.ACL
+    model = Acl
+
+    def note(self, before: Acl | None, after: Acl | None) -> None:
+        """Acls are in their consumer's row."""
+        self.journal.note_consumers(acl.consumer_id for acl in (before, after) if acl)
+
+
+class PluginRepository(EntityTable[Plugin]):
+    """Policies."""
+
+    table = tables.PLUGIN
+    model = Plugin
+
+    def note(self, before: Plugin | None, after: Plugin | None) -> None:
+        """A consumer's plugins are in its row, all others in the base."""
+        for plugin in (before, after):
+            if plugin is not None and plugin.consumer_id is not None:
+                self.journal.note_consumers([plugin.consumer_id])
+            elif plugin is not None:
+                self.journal.note_base()
+
+
+class ConsumerGroupRepository(EntityTable[ConsumerGroup]):
+    """Groups of consumers."""
+
+    table = tables.CONSUMER_GROUP
+    model = ConsumerGroup
+
+    def note(self, before: ConsumerGroup | None, after: ConsumerGroup | None) -> None:
+        """Groups are in the base; a new name also changes the order of groups in its members' rows."""
+        self.journal.note_base()
+        if before is not None and after is not None and before.name != after.name:
+            member = tables.CONSUMER_GROUP_MEMBER.c
+            here = select(member.consumer_id).where(member.consumer_group_id == after.id)
+            elsewhere = select(member.consumer_id).where(member.consumer_group_id != after.id)
+            self.journal.note_consumers_in(here.where(member.consumer_id.in_(elsewhere)))
