@@ -1,0 +1,38 @@
+"""What billing refuses.
+
+TollwayError
+├── InvalidInput
+│   └── DetailMissing            an invoice can't be finalised: names the field and how to set it
+└── Conflict
+    ├── SubscriptionConflict     the subscription's present state forbids it
+    ├── CurrencyFixed            a customer is billed in one currency
+    ├── AlreadyFinalised         a finalised invoice never changes
+    └── UsageIncomplete          a node's usage up to the period's end isn't all there yet
+"""
+
+from __future__ import annotations
+
+from tollway.kernel.errors import Conflict, InvalidInput
+
+__all__ = [
+    "AlreadyFinalised",
+    "CurrencyFixed",
+    "DetailMissing",
+    "SubscriptionConflict",
+]
+
+
+class DetailMissing(InvalidInput):
+    """A detail that the seller's country demands on an invoice isn't there."""
+
+
+class SubscriptionConflict(Conflict):
+    """The subscription's present state forbids what was asked."""
+
+
+class CurrencyFixed(Conflict):
+    """A customer is billed in one currency, fixed by the first finalised invoice."""
+
+
+class AlreadyFinalised(Conflict):
+    """A finalised invoice never changes."""

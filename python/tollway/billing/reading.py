@@ -1,0 +1,88 @@
+"""Reading the usage that a bill is about: of the part that closes, and what turned up late for others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from tollway.billing.building import Bill, metered_prices
+from tollway.billing.timeline import PeriodPart
+from tollway.billing.usage import UsageOfParts
+from tollway.metering.models import UsageReading
+from tollway.metering.ports import UsageQuery, UsageSpan
+
+__all__ = ["read_usage"]
+
+_Quantities = Mapping[str, Decimal]
+
+
+def read_usage(query: UsageQuery, bill: Bill) -> UsageOfParts | None:
+    """Return what the bill's parts hold, in one view of what was metered; None if no part is metered."""
+    closed = [part for part in bill.closed if any(metered_prices(part))]
+    closing = [bill.closing] if bill.closing is not None and any(metered_prices(bill.closing)) else []
+    if not closed and not closing:
+        return None
+    # Late usage is rare: a sum over all closed parts of a phase tells whether there is any, and only
+    # then are they read one by one.
+    phases = _phases(closed)
+    spans = [_span(bill, parts[0].phase.id, None, parts[-1].usage_end) for parts in phases]
+    readings = query.readings([*spans, *(_part_span(bill, part) for part in closing)])
+    sums = readings[: len(phases)]
+    billed = {_key(part): _billed(bill, part) for part in closed}
+    if any(_differs(found, parts, billed) for found, parts in zip(sums, phases, strict=True)):
+        readings = query.readings([_part_span(bill, part) for part in (*closed, *closing)])
+        quantities = {
+            _key(part): _by_meter(found) for part, found in zip((*closed, *closing), readings, strict=True)
+        }
+    else:
+        latest = {
+            _key(part): _by_meter(found) for part, found in zip(closing, readings[len(phases) :], strict=True)
+        }
+        quantities = billed | latest
+    return UsageOfParts(quantities=quantities, cursors=readings[0].cursors, nodes=readings[0].nodes)
+
+
+def _phases(parts: Sequence[PeriodPart]) -> list[list[PeriodPart]]:
+    phases: dict[UUID, list[PeriodPart]] = defaultdict(list)
+    for part in parts:
+        phases[part.phase.id].append(part)
+    return list(phases.values())
+
+
+def _span(bill: Bill, phase: UUID, start: datetime | None, end: datetime | None) -> UsageSpan:
+    return UsageSpan(customer=bill.subscription.customer, phase=phase, start=start, end=end)
+
+
+def _part_span(bill: Bill, part: PeriodPart) -> UsageSpan:
+    return _span(bill, part.phase.id, part.usage_start, part.usage_end)
+
+
+def _key(part: PeriodPart) -> tuple[UUID, datetime]:
+    return part.phase.id, part.start
+
+
+def _billed(bill: Bill, part: PeriodPart) -> _Quantities:
+    """Return what was billed for a part of each meter that its plan prices."""
+    return {
+        meter: sum((line.quantity for line in bill.usage_lines(part, index)), Decimal(0))
+        for index, _, meter in metered_prices(part)
+    }
+
+
+def _differs(
+    found: UsageReading, parts: Sequence[PeriodPart], billed: Mapping[tuple[UUID, datetime], _Quantities]
+) -> bool:
+    """Whether the parts hold anything else than was billed for them, of the meters that their plan prices."""
+    held = _by_meter(found)
+    nothing = Decimal(0)
+    return any(
+        held.get(meter, nothing) != sum((billed[_key(part)].get(meter, nothing) for part in parts), nothing)
+        for _, _, meter in metered_prices(parts[0])
+    )
+
+
+def _by_meter(reading: UsageReading) -> _Quantities:
+    return {found.meter: found.quantity for found in reading.quantities}

@@ -1,0 +1,177 @@
+"""The catalog's repository."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Table, func, insert, select, update
+
+from tollway.catalog.canonical import (
+    addon_data,
+    addon_from_data,
+    content_hash,
+    meter_data,
+    meter_from_data,
+    plan_data,
+    plan_from_data,
+)
+from tollway.catalog.models import AddOn, Meter, Plan
+from tollway.catalog.versions import AddOnVersion, PlanVersion
+from tollway.kernel.currency import Currency, currency
+from tollway.kernel.errors import NotFound
+from tollway.kernel.ids import new_id
+from tollway.storage.tables.catalog import ADDON, ADDON_VERSION, METER, PLAN, PLAN_VERSION
+
+__all__ = ["SqlCatalog", "plan_version"]
+
+_Data = dict[str, object]
+
+
+class _Kept(NamedTuple):
+    """A table of named things and the table of their versions."""
+
+    things: Table
+    versions: Table
+
+    @property
+    def parent(self) -> Any:
+        """The version's column that names the thing."""
+        return self.versions.c[f"{self.things.name}_id"]
+
+
+_PLANS = _Kept(PLAN, PLAN_VERSION)
+_ADDONS = _Kept(ADDON, ADDON_VERSION)
+
+
+class SqlCatalog:
+    """`tollway.catalog.ports.CatalogStore` within the transaction of a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def meter(self, name: str) -> Meter | None:
+        """See `CatalogStore.meter`."""
+        content = self._connection.scalar(
+            select(METER.c.content).where(METER.c.name == name, METER.c.effective_until.is_(None))
+        )
+        return None if content is None else meter_from_data(json.loads(content))
+
+    def put_meter(self, meter: Meter, now: datetime) -> None:
+        """See `CatalogStore.put_meter`."""
+        self._connection.execute(
+            update(METER)
+            .where(METER.c.name == meter.name, METER.c.effective_until.is_(None))
+            .values(effective_until=now)
+        )
+        data = meter_data(meter)
+        self._connection.execute(
+            insert(METER).values(
+                id=new_id(),
+                name=meter.name,
+                content=_text(data),
+                content_hash=content_hash(data),
+                effective_from=now,
+            )
+        )
+
+    def plan(self, name: str) -> PlanVersion | None:
+        """See `CatalogStore.plan`."""
+        row = self._current(_PLANS, name)
+        return None if row is None else plan_version(row)
+
+    def plan_by_id(self, version: UUID) -> PlanVersion:
+        """Return one version of a plan.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        row = self._connection.execute(select(PLAN_VERSION).where(PLAN_VERSION.c.id == version)).one_or_none()
+        if row is None:
+            raise NotFound("plan version", str(version))
+        return plan_version(row)
+
+    def plans(self) -> Sequence[PlanVersion]:
+        """See `CatalogStore.plans`."""
+        names = self._connection.scalars(select(PLAN.c.name).order_by(PLAN.c.name)).all()
+        found = (self.plan(name) for name in names)
+        return [version for version in found if version is not None]
+
+    def put_plan(self, plan: Plan, currency: Currency, now: datetime) -> PlanVersion:
+        """See `CatalogStore.put_plan`."""
+        return plan_version(self._put(_PLANS, plan.name, plan_data(plan), currency, now))
+
+    def addon(self, name: str) -> AddOnVersion | None:
+        """See `CatalogStore.addon`."""
+        row = self._current(_ADDONS, name)
+        return None if row is None else _addon_version(row)
+
+    def put_addon(self, addon: AddOn, currency: Currency, now: datetime) -> AddOnVersion:
+        """See `CatalogStore.put_addon`."""
+        return _addon_version(self._put(_ADDONS, addon.name, addon_data(addon), currency, now))
+
+    def _current(self, kept: _Kept, name: str) -> Row[Any] | None:
+        things, versions = kept
+        return self._connection.execute(
+            select(versions)
+            .join(things, kept.parent == things.c.id)
+            .where(things.c.name == name, versions.c.version == things.c.current_version)
+        ).one_or_none()
+
+    def _put(self, kept: _Kept, name: str, data: _Data, currency: Currency, now: datetime) -> Row[Any]:
+        (things, versions), parent = kept, kept.parent
+        thing: UUID | None = self._connection.scalar(select(things.c.id).where(things.c.name == name))
+        if thing is None:
+            thing = new_id()
+            self._connection.execute(
+                insert(things).values(id=thing, name=name, current_version=1, created_at=now, updated_at=now)
+            )
+        identity = content_hash({"currency": currency.code, "content": data})
+        known = select(versions).where(parent == thing, versions.c.content_hash == identity)
+        row = self._connection.execute(known).one_or_none()
+        if row is None:
+            newest = self._connection.scalar(select(func.max(versions.c.version)).where(parent == thing))
+            self._connection.execute(
+                insert(versions).values(
+                    {
+                        "id": new_id(),
+                        parent.name: thing,
+                        "version": (newest or 0) + 1,
+                        "currency": currency.code,
+                        "content": _text(data),
+                        "content_hash": identity,
+                        "created_at": now,
+                    }
+                )
+            )
+            row = self._connection.execute(known).one()
+        self._connection.execute(
+            update(things).where(things.c.id == thing).values(current_version=row.version, updated_at=now)
+        )
+        return row
+
+
+def plan_version(row: Any) -> PlanVersion:
+    """Map a row of `plan_version`."""
+    return PlanVersion(
+        id=row.id,
+        version=row.version,
+        plan=plan_from_data(json.loads(row.content)),
+        currency=currency(row.currency),
+    )
+
+
+def _addon_version(row: Any) -> AddOnVersion:
+    return AddOnVersion(
+        id=row.id,
+        version=row.version,
+        addon=addon_from_data(json.loads(row.content)),
+        currency=currency(row.currency),
+    )
+
+
+def _text(data: _Data) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))

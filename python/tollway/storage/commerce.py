@@ -1,0 +1,26 @@
+"""The repositories of catalog, billing and ledger over one transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from tollway.kernel.clock import Clock
+from tollway.storage.catalog import SqlCatalog
+from tollway.storage.invoices import SqlInvoices, SqlNumberSeries
+from tollway.storage.ledger import SqlJournal
+from tollway.storage.parties import SqlParties
+from tollway.storage.subscriptions import SqlSubscriptions
+
+__all__ = ["Commerce"]
+
+
+class Commerce:
+    """Make one of it per transaction: what is done through it is committed or undone together."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self.catalog = SqlCatalog(connection)
+        self.parties = SqlParties(connection, clock)
+        self.subscriptions = SqlSubscriptions(connection)
+        self.invoices = SqlInvoices(connection)
+        self.numbers = SqlNumberSeries(connection)
+        self.journal = SqlJournal(connection, clock)

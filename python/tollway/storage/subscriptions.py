@@ -1,0 +1,131 @@
+"""The repository of subscriptions and their phases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from tollway.billing.models import Phase, Subscription
+from tollway.kernel.errors import NotFound
+from tollway.kernel.mode import Mode
+from tollway.storage.catalog import plan_version
+from tollway.storage.tables.billing import SUBSCRIPTION, SUBSCRIPTION_PHASE
+from tollway.storage.tables.catalog import PLAN_VERSION
+
+__all__ = ["SqlSubscriptions"]
+
+
+class SqlSubscriptions:
+    """`tollway.billing.ports.Subscriptions` within the transaction of a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, subscription: UUID, *, lock: bool = False) -> Subscription:
+        """See `Subscriptions.get`."""
+        query = select(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription)
+        # SQLite has no row locks and needs none: a write transaction is alone.
+        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        if row is None:
+            raise NotFound("subscription", str(subscription))
+        return self._subscription(row)
+
+    def current_of(self, consumer: UUID, at: datetime) -> Subscription | None:
+        """See `Subscriptions.current_of`."""
+        row = self._connection.execute(
+            select(SUBSCRIPTION)
+            .where(
+                SUBSCRIPTION.c.consumer_id == consumer,
+                or_(SUBSCRIPTION.c.ends_at.is_(None), SUBSCRIPTION.c.ends_at > at),
+            )
+            .order_by(SUBSCRIPTION.c.starts_at.desc(), SUBSCRIPTION.c.id.desc())
+            .limit(1)
+        ).one_or_none()
+        return None if row is None else self._subscription(row)
+
+    def save(self, subscription: Subscription) -> None:
+        """See `Subscriptions.save`."""
+        values = {
+            "mode": subscription.mode.value,
+            "seller_entity_id": subscription.seller_entity,
+            "customer_id": subscription.customer,
+            "consumer_id": subscription.consumer,
+            "consumer_name": subscription.consumer_name,
+            "currency": subscription.currency,
+            "starts_at": subscription.starts_at,
+            "ends_at": subscription.ends_at,
+            "cancelled_at": subscription.cancelled_at,
+            "created_at": subscription.created_at,
+        }
+        known = SUBSCRIPTION.c.id == subscription.id
+        if self._connection.execute(update(SUBSCRIPTION).where(known).values(values)).rowcount == 0:
+            self._connection.execute(insert(SUBSCRIPTION).values({"id": subscription.id, **values}))
+        self._save_phases(subscription)
+
+    def billable(self, mode: Mode | None, until: datetime) -> Sequence[UUID]:
+        """See `Subscriptions.billable`."""
+        query = select(SUBSCRIPTION.c.id).where(SUBSCRIPTION.c.starts_at <= until)
+        if mode is not None:
+            query = query.where(SUBSCRIPTION.c.mode == mode.value)
+        ordered = query.order_by(SUBSCRIPTION.c.starts_at, SUBSCRIPTION.c.id)
+        return list(self._connection.scalars(ordered))
+
+    def _save_phases(self, subscription: Subscription) -> None:
+        of_subscription = SUBSCRIPTION_PHASE.c.subscription_id == subscription.id
+        kept = [phase.id for phase in subscription.phases]
+        # A phase that is given up never began, so no event and no invoice line names it.
+        self._connection.execute(
+            delete(SUBSCRIPTION_PHASE).where(of_subscription, SUBSCRIPTION_PHASE.c.id.not_in(kept))
+        )
+        for phase in subscription.phases:
+            values = {
+                "subscription_id": subscription.id,
+                "position": phase.position,
+                "plan_version_id": phase.plan.id,
+                "anchor": phase.anchor,
+                "starts_at": phase.starts_at,
+                "ends_at": phase.ends_at,
+            }
+            known = SUBSCRIPTION_PHASE.c.id == phase.id
+            changed = self._connection.execute(update(SUBSCRIPTION_PHASE).where(known).values(values))
+            if changed.rowcount == 0:
+                self._connection.execute(insert(SUBSCRIPTION_PHASE).values({"id": phase.id, **values}))
+
+    def _subscription(self, row: Any) -> Subscription:
+        phases = self._connection.execute(
+            select(SUBSCRIPTION_PHASE)
+            .where(SUBSCRIPTION_PHASE.c.subscription_id == row.id)
+            .order_by(SUBSCRIPTION_PHASE.c.position)
+        ).all()
+        versions = self._connection.execute(
+            select(PLAN_VERSION).where(PLAN_VERSION.c.id.in_({phase.plan_version_id for phase in phases}))
+        )
+        plans = {version.id: plan_version(version) for version in versions}
+        return Subscription(
+            id=row.id,
+            mode=Mode(row.mode),
+            seller_entity=row.seller_entity_id,
+            customer=row.customer_id,
+            consumer=row.consumer_id,
+            consumer_name=row.consumer_name,
+            currency=row.currency,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            cancelled_at=row.cancelled_at,
+            created_at=row.created_at,
+            phases=tuple(
+                Phase(
+                    id=phase.id,
+                    position=phase.position,
+                    plan=plans[phase.plan_version_id],
+                    anchor=phase.anchor,
+                    starts_at=phase.starts_at,
+                    ends_at=phase.ends_at,
+                )
+                for phase in phases
+            ),
+        )
