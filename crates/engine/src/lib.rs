@@ -1,6 +1,11 @@
 //! The data plane of Tollway.
 
+pub mod config;
+pub mod limits;
 pub mod phases;
+pub mod plugins;
 pub mod proxy;
+pub mod router;
 pub mod server;
 pub mod usage_log;
+pub mod uuid;

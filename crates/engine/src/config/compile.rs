@@ -1,0 +1,263 @@
+//! From the base as control writes it to the base that requests meet. The same code judges a candidate before control
+//! commits it, so what a gateway would refuse is never stored.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::error::{ConfigError, parse};
+use super::model::{Base, Consumer, Credential, Group, Route, RoutePlugins, Upstream};
+use super::wire;
+use crate::plugins::{Instance, Plugin};
+use crate::router::Router;
+use crate::uuid::Uuid;
+
+/// Compiles a base.
+pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
+    let wire: wire::Base = parse(json)?;
+    let services = services(&wire)?;
+    let mut groups = groups(&wire)?;
+    let mut instances = Vec::new();
+    let mut taken = HashSet::new();
+    let routes_there: HashSet<Uuid> = wire.routes.iter().map(|route| route.id).collect();
+    for (place, row) in wire.plugins.iter().enumerate() {
+        let here = |field: &str| format!("plugins[{place}].{field}");
+        if let Some(route) = row.route
+            && !routes_there.contains(&route.id)
+        {
+            return Err(missing(here("route.id"), "route", route.id));
+        }
+        if let Some(service) = row.service
+            && !services.contains_key(&service.id)
+        {
+            return Err(missing(here("service.id"), "service", service.id));
+        }
+        let group = match row.consumer_group {
+            None => None,
+            Some(group) => match groups.get_mut(&group.id) {
+                None => {
+                    return Err(missing(
+                        here("consumer_group.id"),
+                        "consumer group",
+                        group.id,
+                    ));
+                }
+                found => found,
+            },
+        };
+        let Some(instance) = Instance::compile(row, false)? else {
+            continue;
+        };
+        if !taken.insert((row.name.clone(), instance.scope)) {
+            return Err(ConfigError::new(
+                format!("plugin {}", row.name),
+                "the plugin is set twice on the same thing",
+                "keep one of the two",
+            ));
+        }
+        match group {
+            Some(group) => group.instances.push(instance),
+            None => instances.push(instance),
+        }
+    }
+    let mut routes = Vec::with_capacity(wire.routes.len());
+    let mut live = Vec::with_capacity(wire.routes.len());
+    for (place, row) in wire.routes.iter().enumerate() {
+        let upstream = match row.service {
+            None => None,
+            Some(service) => match services.get(&service.id) {
+                None => {
+                    return Err(missing(
+                        format!("routes[{place}].service.id"),
+                        "service",
+                        service.id,
+                    ));
+                }
+                Some(service) => Some(service),
+            },
+        };
+        let checked = route(row, &instances, upstream.and_then(Option::as_ref))
+            .map_err(|error| error.within(&format!("routes[{place}]")))?;
+        // A route of a service that is switched off doesn't match, as if it weren't there.
+        if !matches!(upstream, Some(None)) {
+            routes.push(checked);
+            live.push((place, row));
+        }
+    }
+    let router = Router::compile(&live)?;
+    // Rules of routes that don't match must be right all the same: they may be switched on by another change.
+    let all: Vec<_> = wire.routes.iter().enumerate().collect();
+    if all.len() != live.len() {
+        Router::compile(&all)?;
+    }
+    Ok(Base::new(routes, router, groups))
+}
+
+/// Services by id: none where one is switched off.
+fn services(wire: &wire::Base) -> Result<HashMap<Uuid, Option<Arc<Upstream>>>, ConfigError> {
+    let mut services = HashMap::new();
+    for (place, row) in wire.services.iter().enumerate() {
+        let upstream =
+            upstream(row).map_err(|error| error.within(&format!("services[{place}]")))?;
+        let upstream = row.enabled.then(|| Arc::new(upstream));
+        if services.insert(row.id, upstream).is_some() {
+            return Err(twice(format!("services[{place}].id")));
+        }
+    }
+    Ok(services)
+}
+
+fn groups(wire: &wire::Base) -> Result<HashMap<Uuid, Group>, ConfigError> {
+    let mut groups = HashMap::new();
+    for (place, row) in wire.consumer_groups.iter().enumerate() {
+        let group = Group {
+            name: row.name.as_str().into(),
+            instances: Vec::new(),
+        };
+        if groups.insert(row.id, group).is_some() {
+            return Err(twice(format!("consumer_groups[{place}].id")));
+        }
+    }
+    Ok(groups)
+}
+
+fn upstream(row: &wire::Service) -> Result<Upstream, ConfigError> {
+    let host = row.host.trim_start_matches('[').trim_end_matches(']');
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
+    if host.is_empty() || !host.bytes().all(is_host) {
+        return Err(ConfigError::new(
+            "host",
+            "not a host name or an address",
+            "give a name such as api.example.com, or an address",
+        ));
+    }
+    if row.port == 0 {
+        return Err(ConfigError::new("port", "0 is no port", "give 1 to 65535"));
+    }
+    for (field, timeout) in [
+        ("connect_timeout", row.connect_timeout),
+        ("write_timeout", row.write_timeout),
+        ("read_timeout", row.read_timeout),
+    ] {
+        if timeout == 0 {
+            return Err(ConfigError::new(
+                field,
+                "0 would end every request at once",
+                "give milliseconds, at least 1",
+            ));
+        }
+    }
+    let path = row.path.as_deref().unwrap_or("/");
+    if !path.starts_with('/')
+        || !path.bytes().all(|byte| byte.is_ascii_graphic())
+        || path.contains(['?', '#'])
+    {
+        return Err(ConfigError::new(
+            "path",
+            "not a path",
+            "start it with /, and percent-encode what isn't printable ASCII",
+        ));
+    }
+    let tls = row.protocol == wire::Protocol::Https;
+    let bracketed = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    let own_port = if tls { 443 } else { 80 };
+    Ok(Upstream {
+        service: row.id,
+        tls,
+        host: host.into(),
+        port: row.port,
+        authority: if row.port == own_port {
+            bracketed.into()
+        } else {
+            format!("{bracketed}:{}", row.port).into()
+        },
+        path: path.into(),
+        connect_timeout: row.connect_timeout,
+        write_timeout: row.write_timeout,
+        read_timeout: row.read_timeout,
+        retries: row.retries,
+    })
+}
+
+fn route(
+    row: &wire::Route,
+    instances: &[Instance],
+    upstream: Option<&Arc<Upstream>>,
+) -> Result<Route, ConfigError> {
+    if !matches!(row.https_redirect_status_code, 301 | 302 | 307 | 308 | 426) {
+        return Err(ConfigError::new(
+            "https_redirect_status_code",
+            "neither 426 nor a redirect",
+            "use 426, 301, 302, 307 or 308",
+        ));
+    }
+    if row.protocols.is_empty() {
+        return Err(ConfigError::new(
+            "protocols",
+            "the list is empty",
+            "name http, https or both",
+        ));
+    }
+    Ok(Route {
+        id: row.id,
+        upstream: upstream.cloned(),
+        plugins: route_plugins(row.id, upstream.map(|upstream| upstream.service), instances),
+        allows_http: row.protocols.contains(&wire::Protocol::Http),
+        allows_https: row.protocols.contains(&wire::Protocol::Https),
+        https_redirect_status: row.https_redirect_status_code,
+        strip_path: row.strip_path,
+        preserve_host: row.preserve_host,
+        request_buffering: row.request_buffering,
+        response_buffering: row.response_buffering,
+    })
+}
+
+/// Chooses for each plugin the instance that runs here for consumers without one of their own.
+fn route_plugins(route: Uuid, service: Option<Uuid>, instances: &[Instance]) -> RoutePlugins {
+    let mut chosen = RoutePlugins::default();
+    let mut applying: Vec<_> = (instances.iter())
+        .filter(|instance| instance.scope.covers(route, service))
+        .collect();
+    // The most specific comes last, and overwrites.
+    applying.sort_by_key(|instance| std::cmp::Reverse(instance.scope.rank()));
+    for Instance { scope, plugin } in applying {
+        match plugin {
+            Plugin::KeyAuth(plugin) => chosen.key_auth = Some(Arc::clone(plugin)),
+            Plugin::Acl(plugin) => chosen.acl = Some(Arc::clone(plugin)),
+            Plugin::RateLimiting(plugin) => {
+                chosen.rate_limiting = Some((scope.rank(), Arc::clone(plugin)));
+            }
+        }
+    }
+    chosen
+}
+
+/// Compiles a consumer's row.
+pub(super) fn consumer(json: &str) -> Result<Consumer, ConfigError> {
+    Consumer::compile(parse(json)?)
+}
+
+/// Compiles a key's row.
+pub(super) fn key_auth(json: &str) -> Result<(wire::KeyHash, Credential), ConfigError> {
+    let row: wire::KeyAuth = parse(json)?;
+    let credential = Credential {
+        id: row.id,
+        consumer: row.consumer,
+    };
+    Ok((row.hash, credential))
+}
+
+fn missing(location: String, what: &str, id: Uuid) -> ConfigError {
+    ConfigError::new(
+        location,
+        format!("there is no {what} {id}"),
+        format!("name a {what} of this configuration"),
+    )
+}
+
+fn twice(location: String) -> ConfigError {
+    ConfigError::new(location, "the id is there twice", "give each its own id")
+}

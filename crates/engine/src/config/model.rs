@@ -1,0 +1,250 @@
+//! The configuration as requests meet it: immutable, compiled, everything looked up beforehand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::cow_map::{CowMap, Key};
+use super::error::ConfigError;
+use super::wire;
+use crate::plugins::acl::{Acl, check_group};
+use crate::plugins::key_auth::KeyAuth;
+use crate::plugins::precedence::Rank;
+use crate::plugins::rate_limiting::RateLimiting;
+use crate::plugins::{Instance, Plugin, is_header_value};
+use crate::router::Router;
+use crate::usage_log::Mode;
+use crate::uuid::Uuid;
+
+pub use wire::KeyHash;
+
+/// One version of everything. Cloning it is cheap: versions share what they have in common.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub version: u64,
+    pub base: Arc<Base>,
+    pub consumers: CowMap<Uuid, Arc<Consumer>>,
+    pub key_auth: CowMap<KeyHash, Credential>,
+    /// The consumers that plugins name by username, where they exist: few, so found beforehand.
+    pub(super) named: Arc<HashMap<Box<str>, Uuid>>,
+}
+
+/// The small, complete part: routing, plugins, groups.
+#[derive(Debug)]
+pub struct Base {
+    pub routes: Vec<Route>,
+    pub router: Router,
+    pub(super) groups: HashMap<Uuid, Group>,
+    /// Whether any plugin is set on a group: if none is, nobody's groups need looking at.
+    has_group_plugins: bool,
+    /// Usernames that plugins name.
+    pub(super) names: Vec<Box<str>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) name: Box<str>,
+    pub(super) instances: Vec<Instance>,
+}
+
+/// A match rule, and what happens to what it matches.
+#[derive(Debug)]
+pub struct Route {
+    pub id: Uuid,
+    pub upstream: Option<Arc<Upstream>>,
+    /// The plugins of this route for a consumer that has none of its own.
+    pub plugins: RoutePlugins,
+    pub allows_http: bool,
+    pub allows_https: bool,
+    /// 426, or the redirect that a plain request to a route for TLS gets.
+    pub https_redirect_status: u16,
+    pub strip_path: bool,
+    pub preserve_host: bool,
+    /// Whether a request's body is read whole before it is sent on.
+    pub request_buffering: bool,
+    /// Whether an answer's body is read whole before it is sent back.
+    pub response_buffering: bool,
+}
+
+/// What runs on a route, but for instances on consumers and groups.
+#[derive(Debug, Default)]
+pub struct RoutePlugins {
+    pub key_auth: Option<Arc<KeyAuth>>,
+    pub acl: Option<Arc<Acl>>,
+    pub rate_limiting: Option<(Rank, Arc<RateLimiting>)>,
+}
+
+/// A service: the upstream API.
+#[derive(Debug)]
+pub struct Upstream {
+    pub service: Uuid,
+    pub tls: bool,
+    /// A name or an address; an IPv6 address without brackets.
+    pub host: Box<str>,
+    pub port: u16,
+    /// What `Host` says towards it: the host, with the port where it isn't the protocol's own.
+    pub authority: Box<str>,
+    /// What comes before the request's path; starts with `/`.
+    pub path: Box<str>,
+    /// Milliseconds, as the next two.
+    pub connect_timeout: u32,
+    pub write_timeout: u32,
+    pub read_timeout: u32,
+    /// Further tries after the first.
+    pub retries: u16,
+}
+
+/// A calling identity.
+#[derive(Debug)]
+pub struct Consumer {
+    pub id: Uuid,
+    pub username: Option<Box<str>>,
+    pub custom_id: Option<Box<str>>,
+    /// Consumer groups, by name.
+    pub groups: Box<[Uuid]>,
+    /// Groups in the sense of the acl plugin.
+    pub acls: Box<[Box<str>]>,
+    pub(crate) instances: Box<[Instance]>,
+    /// Who pays.
+    pub customer: Option<Uuid>,
+    /// Which phase of which subscription.
+    pub phase: Option<Uuid>,
+    pub mode: Mode,
+}
+
+/// What a key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credential {
+    pub id: Uuid,
+    pub consumer: Uuid,
+}
+
+impl Key for Uuid {
+    fn spread(&self) -> u64 {
+        // Versions of UUIDs have constant bits and rising ones: a multiplication folds them all into the top.
+        let [high, low] = [0, 8].map(|at| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&self.0[at..at + 8]);
+            u64::from_be_bytes(word)
+        });
+        (high ^ low.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl Key for KeyHash {
+    fn spread(&self) -> u64 {
+        let mut word = [0; 8];
+        word.copy_from_slice(&self.0[..8]);
+        u64::from_be_bytes(word)
+    }
+}
+
+impl Base {
+    pub(super) fn new(routes: Vec<Route>, router: Router, groups: HashMap<Uuid, Group>) -> Self {
+        let has_group_plugins = groups.values().any(|group| !group.instances.is_empty());
+        let anonymous = routes.iter().filter_map(|route| {
+            route
+                .plugins
+                .key_auth
+                .as_ref()?
+                .anonymous
+                .as_ref()?
+                .username()
+        });
+        let mut names: Vec<Box<str>> = anonymous.map(Box::from).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self {
+            routes,
+            router,
+            groups,
+            has_group_plugins,
+            names,
+        }
+    }
+
+    /// The name of a consumer group.
+    #[must_use]
+    pub fn group_name(&self, id: Uuid) -> Option<&str> {
+        self.groups.get(&id).map(|group| &*group.name)
+    }
+
+    /// The rate-limiting that runs for a request of `consumer` on `route`: the most specific.
+    #[must_use]
+    pub fn rate_limiting<'a>(
+        &'a self,
+        route: &'a Route,
+        consumer: Option<&'a Consumer>,
+    ) -> Option<&'a Arc<RateLimiting>> {
+        let mut best = route
+            .plugins
+            .rate_limiting
+            .as_ref()
+            .map(|(rank, plugin)| (*rank, plugin));
+        let service = route.upstream.as_ref().map(|upstream| upstream.service);
+        let mut consider = |instances: &'a [Instance]| {
+            for Instance { scope, plugin } in instances {
+                if let Plugin::RateLimiting(plugin) = plugin
+                    && scope.covers(route.id, service)
+                    // Of several groups' equals the first stays: groups come in the order of their names.
+                    && best.is_none_or(|(rank, _)| scope.rank() < rank)
+                {
+                    best = Some((scope.rank(), plugin));
+                }
+            }
+        };
+        if let Some(consumer) = consumer {
+            consider(&consumer.instances);
+            if self.has_group_plugins {
+                let groups = consumer.groups.iter().filter_map(|id| self.groups.get(id));
+                groups.for_each(|group| consider(&group.instances));
+            }
+        }
+        best.map(|(_, plugin)| plugin)
+    }
+}
+
+impl Consumer {
+    pub(super) fn compile(row: wire::Consumer) -> Result<Self, ConfigError> {
+        for (field, text) in [("username", &row.username), ("custom_id", &row.custom_id)] {
+            if text
+                .as_ref()
+                .is_some_and(|text| !is_header_value(text.as_bytes()))
+            {
+                return Err(ConfigError::new(
+                    field,
+                    "a control character",
+                    "use printable characters: upstreams get it in a header",
+                ));
+            }
+        }
+        for (place, group) in row.acls.iter().enumerate() {
+            check_group(group).map_err(|error| error.within(&format!("acls[{place}]")))?;
+        }
+        let instances: Result<Vec<_>, _> = (row.plugins.iter())
+            .filter_map(|plugin| Instance::compile(plugin, true).transpose())
+            .collect();
+        Ok(Self {
+            id: row.id,
+            username: row.username.map(String::into_boxed_str),
+            custom_id: row.custom_id.map(String::into_boxed_str),
+            groups: row.groups.into(),
+            acls: row.acls.into_iter().map(String::into_boxed_str).collect(),
+            instances: instances?.into(),
+            customer: row.customer,
+            phase: row.phase,
+            mode: match row.mode {
+                wire::Mode::Live => Mode::Live,
+                wire::Mode::Test => Mode::Test,
+            },
+        })
+    }
+}
+
+impl Config {
+    /// The consumer that a key belongs to, and the credential.
+    #[must_use]
+    pub fn by_key(&self, hash: &KeyHash) -> Option<(&Arc<Consumer>, Credential)> {
+        let credential = *self.key_auth.get(hash)?;
+        Some((self.consumers.get(&credential.consumer)?, credential))
+    }
+}
