@@ -36,6 +36,30 @@ Group: TypeAlias = tuple[
 ]
 """Events that no meter can tell apart, added up."""
 
+class ConfigError(ValueError):
+    """A configuration that no gateway would take; the text says all three parts."""
+
+    location: str
+    """The place: `routes[2].paths[0]`, `consumers[5].username`, `plugin rate-limiting config.minute`."""
+    problem: str
+    """What is wrong there."""
+    fix: str
+    """What would be right."""
+
+def check_base(json: str) -> None:
+    """Judge the base of a configuration (docs/maintainer/formats.md, section 1) as a gateway would.
+
+    Raises:
+        ConfigError: it is refused.
+    """
+
+def check_rows(table: str, json: str) -> None:
+    """Judge rows of a keyed table, `consumers` or `key_auth`, as a gateway would: a JSON array of them.
+
+    Raises:
+        ConfigError: one of them is refused.
+    """
+
 class UsageLogError(Exception):
     """The usage log can't be opened, read or written; the text names the file and the fix."""
 

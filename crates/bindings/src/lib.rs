@@ -1,9 +1,12 @@
 //! `tollway._native`: the engine as a Python module. Thin: every decision lives in the engine.
 
+mod config;
+
 use pyo3::prelude::*;
 
 /// The module as Python sees it.
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    config::register(module)
 }

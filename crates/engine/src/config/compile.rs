@@ -59,7 +59,7 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
             None => instances.push(instance),
         }
     }
-    let mut routes = Vec::with_capacity(wire.routes.len());
+    let mut compiled = Vec::with_capacity(wire.routes.len());
     let mut live = Vec::with_capacity(wire.routes.len());
     for (place, row) in wire.routes.iter().enumerate() {
         let upstream = match row.service {
@@ -79,7 +79,7 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
             .map_err(|error| error.within(&format!("routes[{place}]")))?;
         // A route of a service that is switched off doesn't match, as if it weren't there.
         if !matches!(upstream, Some(None)) {
-            routes.push(checked);
+            compiled.push(checked);
             live.push((place, row));
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
     if all.len() != live.len() {
         Router::compile(&all)?;
     }
-    Ok(Base::new(routes, router, groups))
+    Ok(Base::new(compiled, router, groups))
 }
 
 /// Services by id: none where one is switched off.

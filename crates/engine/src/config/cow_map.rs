@@ -59,7 +59,7 @@ fn place<K: Key, V>(leaf: &[(K, V)], key: &K) -> Result<usize, usize> {
     let at = |row: &(K, V)| (row.0.spread(), row.0);
     // Rows are ordered by their spread, which is even: how far down the leaf's range it lies says about where.
     let share = u128::from(spread << (2 * LEVEL)) * leaf.len() as u128;
-    let mut guess = (share >> u64::BITS) as usize;
+    let mut guess = usize::try_from(share >> u64::BITS).unwrap_or_default();
     while guess > 0 && at(&leaf[guess - 1]) >= wanted {
         guess -= 1;
     }

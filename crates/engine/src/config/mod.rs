@@ -1,13 +1,24 @@
 //! The configuration: strict JSON compiled into an immutable tree, changed by ordered deltas, kept encrypted on disk.
 
+mod cache;
+mod compact;
 mod compile;
 mod cow_map;
 pub(crate) mod error;
+mod frame;
 mod model;
+mod store;
+mod update;
 pub(crate) mod wire;
 
+#[cfg(test)]
+mod tests;
+
+pub use cache::Cache;
 pub use error::ConfigError;
 pub use model::{Base, Config, Consumer, Credential, KeyHash, Route, RoutePlugins, Upstream};
+pub use store::{ConfigReader, ConfigStore, Pinned};
+pub use update::{FrameFault, Progress, Updater};
 
 /// Judges a base as a gateway would.
 ///
@@ -40,6 +51,8 @@ pub(crate) enum Table {
 }
 
 impl Table {
+    pub(crate) const ALL: [Self; 2] = [Self::Consumers, Self::KeyAuth];
+
     pub(crate) fn named(name: &str) -> Result<Self, ConfigError> {
         match name {
             "consumers" => Ok(Self::Consumers),

@@ -7,7 +7,7 @@ use super::cow_map::{CowMap, Key};
 use super::error::ConfigError;
 use super::wire;
 use crate::plugins::acl::{Acl, check_group};
-use crate::plugins::key_auth::KeyAuth;
+use crate::plugins::key_auth::{Anonymous, KeyAuth};
 use crate::plugins::precedence::Rank;
 use crate::plugins::rate_limiting::RateLimiting;
 use crate::plugins::{Instance, Plugin, is_header_value};
@@ -139,9 +139,10 @@ impl Key for KeyHash {
 }
 
 impl Base {
-    pub(super) fn new(routes: Vec<Route>, router: Router, groups: HashMap<Uuid, Group>) -> Self {
+    /// `compiled` are the routes that `router` was made from, in the same order.
+    pub(super) fn new(compiled: Vec<Route>, router: Router, groups: HashMap<Uuid, Group>) -> Self {
         let has_group_plugins = groups.values().any(|group| !group.instances.is_empty());
-        let anonymous = routes.iter().filter_map(|route| {
+        let anonymous = compiled.iter().filter_map(|route| {
             route
                 .plugins
                 .key_auth
@@ -154,7 +155,7 @@ impl Base {
         names.sort_unstable();
         names.dedup();
         Self {
-            routes,
+            routes: compiled,
             router,
             groups,
             has_group_plugins,
@@ -241,6 +242,16 @@ impl Consumer {
 }
 
 impl Config {
+    /// The consumer that a plugin takes callers without a good key for.
+    #[must_use]
+    pub fn anonymous(&self, name: &Anonymous) -> Option<&Arc<Consumer>> {
+        let id = match name {
+            Anonymous::Id(id) => id,
+            Anonymous::Username(name) => self.named.get(name)?,
+        };
+        self.consumers.get(id)
+    }
+
     /// The consumer that a key belongs to, and the credential.
     #[must_use]
     pub fn by_key(&self, hash: &KeyHash) -> Option<(&Arc<Consumer>, Credential)> {

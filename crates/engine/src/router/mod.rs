@@ -56,10 +56,10 @@ impl Router {
     ///
     /// # Errors
     /// [`ConfigError`] names the host, path, header or method that isn't one.
-    pub(crate) fn compile(routes: &[(usize, &wire::Route)]) -> Result<Self, ConfigError> {
+    pub(crate) fn compile(rows: &[(usize, &wire::Route)]) -> Result<Self, ConfigError> {
         let mut router = Self::default();
         let mut rules = Vec::new();
-        for (number, (place, row)) in (0_u32..).zip(routes) {
+        for (number, (place, row)) in (0_u32..).zip(rows) {
             let here = format!("routes[{place}]");
             let conditions = Conditions::compile(row).map_err(|error| error.within(&here))?;
             router.conditions.push(conditions);
@@ -86,7 +86,7 @@ impl Router {
         // Stable: patterns of one route stay in the order in which they were written.
         rules.sort_by(|(one, ..), (other, ..)| other.cmp(one));
         for (rank, (_, route, path)) in (0_u32..).zip(rules) {
-            router.add(rank, route, path);
+            router.add(rank, route, path.as_ref());
         }
         let groups = router.by_plain_host.values_mut();
         groups
@@ -95,14 +95,14 @@ impl Router {
         Ok(router)
     }
 
-    fn add(&mut self, rank: u32, route: u32, path: Option<PathPattern>) {
+    fn add(&mut self, rank: u32, route: u32, path: Option<&PathPattern>) {
         let conditions = &self.conditions[route as usize];
         let entry = Entry {
             rank,
             route,
             with_host: true,
         };
-        let add = |index: &mut Index, entry: Entry| match &path {
+        let add = |index: &mut Index, entry: Entry| match path {
             None => index.add_pathless(entry),
             Some(PathPattern::Prefix(prefix)) => index.add_prefix(prefix, entry),
             Some(PathPattern::Regex(regex)) => index.add_regex(regex.clone(), entry),

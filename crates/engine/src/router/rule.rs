@@ -2,6 +2,7 @@
 //! the order.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -74,7 +75,7 @@ pub(super) enum PathPattern {
 impl Precedence {
     pub(super) fn new(row: &wire::Route, place: usize, path: Option<&PathPattern>) -> Self {
         let has = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        let headers = row.headers.as_ref().map_or(0, |headers| headers.len());
+        let headers = row.headers.as_ref().map_or(0, BTreeMap::len);
         let hosts = row.hosts.as_deref().unwrap_or_default();
         let (is_regex, length) = match path {
             None => (false, 0),
@@ -177,7 +178,7 @@ impl HostPattern {
             return Err("not a host");
         }
         let host = host.to_ascii_lowercase();
-        let wildcards = host.iter().filter(|byte| **byte == b'*').count();
+        let wildcards = memchr::memchr_iter(b'*', &host).count();
         let kind = match (wildcards, &*host) {
             (0, plain) => HostKind::Plain(plain.into()),
             (1, [b'*', suffix @ ..]) if suffix.starts_with(b".") => HostKind::Suffix(suffix.into()),
