@@ -62,7 +62,7 @@ class MeteringWorker:
         while not self.run_once().caught_up:
             pass
 
-    def drain(self, until: datetime, *, timeout: timedelta = timedelta(seconds=10)) -> None:
+    def drain(self, until: datetime, timeout: timedelta = timedelta(seconds=10)) -> None:
         """Meter until the usage of every node that isn't retired is complete before `until`.
 
         Raises:
