@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
@@ -82,8 +83,12 @@ class SqlUsageStore:
             index_elements=list(RECORD.primary_key.columns),
             set_={name: RECORD.c[name] + new.excluded[name] for name in ("quantity", "events")},
         )
+        # Straight to the driver: per row, SQLAlchemy's own handling costs twice what SQLite's work does.
+        compiled = upsert.compile(dialect=self._connection.dialect, column_keys=UsageRecord._fields)
         # In the key's order, pages are touched one after the other, and two writers can't deadlock.
-        self._connection.execute(upsert, [record._asdict() for record in sorted(records)])
+        ordered = sorted(records)
+        rows: list[Any] = ordered if compiled.positional else [record._asdict() for record in ordered]
+        self._connection.exec_driver_sql(str(compiled), rows)
 
     def add_faults(self, faults: Sequence[LogFault], at: datetime) -> None:
         """See `UsageStore.add_faults`."""
