@@ -167,7 +167,7 @@ class World:
         return Invoicing(
             self.main,
             self.query,
-            drain=lambda until, wait: self.worker.drain(until, timeout=wait),
+            drain=self.worker.drain,
             clock=billing_clock or self.clock,
             real=self.clock,
         )

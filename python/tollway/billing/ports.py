@@ -53,6 +53,12 @@ class Subscriptions(Protocol):
     def save(self, subscription: Subscription) -> None:
         """Add a subscription, or bring the stored one and its phases to this state."""
 
+    def overdue(self, now: datetime, mode: Mode | None = None) -> Sequence[UUID]:
+        """Return the subscriptions whose consumer is still under a phase that has ended by `now`."""
+
+    def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
+        """Return every subscription, ordered by start and id."""
+
     def billable(self, mode: Mode | None, until: datetime) -> Sequence[UUID]:
         """Return the subscriptions that began at or before `until`, ordered by their start and id."""
 

@@ -12,38 +12,7 @@ from tollway.kernel.mode import Mode
 
 __all__ = ["check_supplier"]
 
-_TAX_ID_NEEDED = frozenset(
-    [
-        "AT",
-        "BE",
-        "BG",
-        "CY",
-        "CZ",
-        "DE",
-        "DK",
-        "EE",
-        "ES",
-        "FI",
-        "FR",
-        "GR",
-        "HR",
-        "HU",
-        "IE",
-        "IT",
-        "LT",
-        "LU",
-        "LV",
-        "MT",
-        "NL",
-        "PL",
-        "PT",
-        "RO",
-        "SE",
-        "SI",
-        "SK",
-        "GB",
-    ]
-)
+_TAX_ID_NEEDED = "AT BE BG CY CZ DE DK EE ES FI FR GB GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
 
 
 def check_supplier(details: PartyDetails, mode: Mode, seller: str) -> None:
@@ -63,7 +32,7 @@ def check_supplier(details: PartyDetails, mode: Mode, seller: str) -> None:
         missing = ("address", '--address "1 Quay Street" --address "Dublin"')
     elif not details.country:
         missing = ("country", "--country IE")
-    elif details.country in _TAX_ID_NEEDED and not details.tax_ids:
+    elif details.country in _TAX_ID_NEEDED.split() and not details.tax_ids:
         missing = ("tax_ids", "--tax-id eu_vat=IE1234567T")
     if missing is not None:
         field, example = missing

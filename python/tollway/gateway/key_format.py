@@ -12,8 +12,8 @@ import secrets
 import string
 import zlib
 
-from tollway.gateway.models import Mode
 from tollway.kernel.errors import InvalidInput
+from tollway.kernel.mode import Mode
 
 __all__ = ["check_brand", "checksum", "is_well_formed", "mint"]
 

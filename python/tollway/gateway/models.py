@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
+
+from tollway.kernel.mode import Mode
 
 __all__ = [
     "Acl",
@@ -16,18 +17,10 @@ __all__ = [
     "ConsumerGroup",
     "Entity",
     "KeyAuth",
-    "Mode",
     "Plugin",
     "Route",
     "Service",
 ]
-
-
-class Mode(StrEnum):
-    """Whether requests count for money or for practice."""
-
-    LIVE = "live"
-    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from tollway.kernel.mode import Mode
 from tollway.storage.catalog import plan_version
 from tollway.storage.tables.billing import SUBSCRIPTION, SUBSCRIPTION_PHASE
 from tollway.storage.tables.catalog import PLAN_VERSION
+from tollway.storage.tables.gateway import CONSUMER
 
 __all__ = ["SqlSubscriptions"]
 
@@ -65,6 +66,26 @@ class SqlSubscriptions:
         if self._connection.execute(update(SUBSCRIPTION).where(known).values(values)).rowcount == 0:
             self._connection.execute(insert(SUBSCRIPTION).values({"id": subscription.id, **values}))
         self._save_phases(subscription)
+
+    def overdue(self, now: datetime, mode: Mode | None = None) -> Sequence[UUID]:
+        """See `Subscriptions.overdue`."""
+        query = (
+            select(SUBSCRIPTION.c.id)
+            .join(SUBSCRIPTION_PHASE, SUBSCRIPTION_PHASE.c.subscription_id == SUBSCRIPTION.c.id)
+            .join(CONSUMER, CONSUMER.c.phase_id == SUBSCRIPTION_PHASE.c.id)
+            .where(SUBSCRIPTION_PHASE.c.ends_at <= now, CONSUMER.c.id == SUBSCRIPTION.c.consumer_id)
+            .order_by(SUBSCRIPTION_PHASE.c.ends_at, SUBSCRIPTION.c.id)
+        )
+        if mode is not None:
+            query = query.where(SUBSCRIPTION.c.mode == mode.value)
+        return list(self._connection.scalars(query))
+
+    def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
+        """See `Subscriptions.all`."""
+        query = select(SUBSCRIPTION).order_by(SUBSCRIPTION.c.starts_at, SUBSCRIPTION.c.id)
+        if mode is not None:
+            query = query.where(SUBSCRIPTION.c.mode == mode.value)
+        return [self._subscription(row) for row in self._connection.execute(query).all()]
 
     def billable(self, mode: Mode | None, until: datetime) -> Sequence[UUID]:
         """See `Subscriptions.billable`."""

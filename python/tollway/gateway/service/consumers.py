@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from tollway.gateway.errors import EntityNotFound
-from tollway.gateway.models import Acl, Attribution, Consumer, Mode
+from tollway.gateway.models import Acl, Attribution, Consumer
 from tollway.gateway.ports import EntityRepository
 from tollway.gateway.schema.consumers import ACLS, CONSUMERS
 from tollway.gateway.service.base import EntityService
+from tollway.kernel.mode import Mode
 
 __all__ = ["Acls", "Consumers"]
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tollway.gateway.errors import SchemaViolation
-from tollway.gateway.models import Attribution, Consumer, KeyAuth, Mode
+from tollway.gateway.models import Attribution, Consumer, KeyAuth
 from tollway.gateway.schema.consumers import CONSUMERS, KEY_AUTHS
 from tollway.gateway.secrets import KeyVault
 from tollway.kernel.clock import Clock
 from tollway.kernel.ids import new_id
+from tollway.kernel.mode import Mode
 
 __all__ = ["ImportRow", "PreparedImport", "prepare_import"]
 

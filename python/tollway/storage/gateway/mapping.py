@@ -13,11 +13,11 @@ from tollway.gateway.models import (
     Consumer,
     ConsumerGroup,
     KeyAuth,
-    Mode,
     Plugin,
     Route,
     Service,
 )
+from tollway.kernel.mode import Mode
 
 __all__ = ["entity", "row"]
 

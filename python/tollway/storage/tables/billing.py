@@ -92,7 +92,7 @@ SUBSCRIPTION_PHASE = Table(
     # Boundaries are computed from the anchor, which a change at the same interval keeps.
     Column("anchor", UtcTimestamp, nullable=False),
     Column("starts_at", UtcTimestamp, nullable=False),
-    Column("ends_at", UtcTimestamp),
+    Column("ends_at", UtcTimestamp, index=True),
     UniqueConstraint("subscription_id", "position"),
     CheckConstraint("ends_at IS NULL OR ends_at >= starts_at", name="order"),
 )

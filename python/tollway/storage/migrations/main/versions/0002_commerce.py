@@ -312,6 +312,7 @@ def upgrade() -> None:
             "subscription_id", "position", name="uq_subscription_phase_subscription_id_position"
         ),
     )
+    op.create_index("ix_subscription_phase_ends_at", "subscription_phase", ["ends_at"], unique=False)
     op.create_index(
         "ix_subscription_phase_plan_version_id", "subscription_phase", ["plan_version_id"], unique=False
     )

@@ -1,0 +1,223 @@
+"""Subscriptions together with what they mean at the gateway: the plan's group, and who pays.
+
+Each use case is one transaction, the change rows that tell the gateways included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from tollway.app.plans import plan_group
+from tollway.billing.errors import SubscriptionConflict
+from tollway.billing.models import Customer, InvoiceStatus, PartyDetails, SellerEntity, Subscription
+from tollway.billing.subscriptions import Change, Timing, cancel, change_plan, start
+from tollway.catalog.versions import PlanVersion
+from tollway.gateway.models import Attribution, Consumer
+from tollway.gateway.service import Gateway
+from tollway.kernel.clock import Clock
+from tollway.kernel.errors import NotFound
+from tollway.kernel.ids import new_id
+from tollway.kernel.mode import Mode
+from tollway.storage.commerce import Commerce
+from tollway.storage.gateway import GatewayStore
+
+__all__ = ["DEFAULT_SELLER", "Subscribing", "default_seller"]
+
+DEFAULT_SELLER = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one use case works with: both domains over one transaction."""
+
+    commerce: Commerce
+    gateway: Gateway
+    now: datetime
+
+
+class Subscribing:
+    """Subscribe, change, cancel; and let what was to happen at a period's end happen."""
+
+    def __init__(self, gateways: GatewayStore, clock: Clock) -> None:
+        self._gateways = gateways
+        self._clock = clock
+
+    def create(self, consumer: str, plan: str, mode: Mode) -> Subscription:
+        """Subscribe a consumer to a plan from now on; makes a customer of its name if it has none.
+
+        Raises:
+            NotFound: there is no such consumer or plan.
+            SubscriptionConflict: it has a subscription, or its customer has the other mode.
+            CurrencyFixed: its customer is billed in another currency.
+        """
+        with self._work() as work:
+            found = _consumer(work.gateway, consumer)
+            name = _name(found)
+            present = work.commerce.subscriptions.current_of(found.id, work.now)
+            if present is not None and present.phase_at(_now(work, present)) is not None:
+                raise SubscriptionConflict(
+                    f"consumer {name!r} has a subscription to plan {present.phases[-1].plan.label};"
+                    f" change it: tollway subscription change --consumer {name} --plan {plan}"
+                )
+            subscription = start(
+                seller=default_seller(work.commerce, work.now),
+                customer=_customer(work, found, mode),
+                consumer=(found.id, name),
+                plan=_plan(work.commerce, plan),
+                now=work.now,
+            )
+            work.commerce.subscriptions.save(subscription)
+            _follow(work.gateway, subscription, subscription.starts_at)
+        return subscription
+
+    def change(self, consumer: str, plan: str, *, dry_run: bool = False) -> Change:
+        """Change a consumer's plan: an upgrade now, anything else at the period's end.
+
+        With `dry_run` nothing is stored: the change is returned as it would be.
+
+        Raises:
+            NotFound: there is no such consumer, subscription or plan.
+            SubscriptionConflict, CurrencyFixed: see `billing.subscriptions.change_plan`.
+        """
+        with self._work() as work:
+            subscription = _current(work, consumer)
+            now = _now(work, subscription)
+            change = change_plan(subscription, _plan(work.commerce, plan), now)
+            if not dry_run:
+                work.commerce.subscriptions.save(change.subscription)
+                _follow(work.gateway, change.subscription, now)
+        return change
+
+    def cancel(self, consumer: str, timing: Timing) -> Subscription:
+        """End a consumer's subscription now or at the end of its period.
+
+        Raises:
+            NotFound: there is no such consumer or subscription.
+            SubscriptionConflict: it is cancelled already.
+        """
+        with self._work() as work:
+            subscription = _current(work, consumer)
+            now = _now(work, subscription)
+            cancelled = cancel(subscription, timing, now)
+            work.commerce.subscriptions.save(cancelled)
+            _follow(work.gateway, cancelled, now)
+        return cancelled
+
+    def settle(self, now: datetime, mode: Mode | None = None) -> int:
+        """Move the consumers whose phase has ended by `now` to the one that follows; return how many.
+
+        Each is a transaction of its own, so however many are due, none holds up the others.
+        """
+        with self._gateways.database.read() as connection:
+            due = Commerce(connection, self._clock).subscriptions.overdue(now, mode)
+        for subscription in due:
+            with self._work() as work:
+                _follow(work.gateway, work.commerce.subscriptions.get(subscription, lock=True), now)
+        return len(due)
+
+    @contextmanager
+    def _work(self) -> Iterator[_Work]:
+        with self._gateways.database.write() as connection, self._gateways.join(connection) as gateway:
+            yield _Work(Commerce(connection, self._clock), gateway, self._clock.now())
+
+
+def default_seller(commerce: Commerce, now: datetime) -> SellerEntity:
+    """Return the seller entity that issues invoices where nobody said otherwise, made when first needed."""
+    seller = commerce.parties.seller_named(DEFAULT_SELLER)
+    if seller is None:
+        seller = SellerEntity(
+            id=new_id(),
+            slug=DEFAULT_SELLER,
+            details=PartyDetails(),
+            home_currency=None,
+            invoice_prefix="INV-",
+            created_at=now,
+        )
+        commerce.parties.save_seller(seller)
+    return seller
+
+
+def _now(work: _Work, subscription: Subscription) -> datetime:
+    """Return the subscription's present: a test clock may have billed it beyond the real one's."""
+    invoices = work.commerce.invoices.of_subscription(subscription.id)
+    billed = [invoice.period_end for invoice in invoices if invoice.status is InvoiceStatus.FINALISED]
+    return max([work.now, *billed])
+
+
+def _follow(gateway: Gateway, subscription: Subscription, now: datetime) -> None:
+    """Let the gateway judge the consumer by the phase that is in force at `now`, or by none."""
+    consumer = gateway.consumers.repository.get(subscription.consumer)
+    if consumer is None:
+        return  # deleted through the Admin API; what it used is invoiced all the same
+    phase = subscription.phase_at(now)
+    left = next((p for p in subscription.phases if p.id == consumer.attribution.phase_id), None)
+    if phase is None and left is None:
+        return  # it has another subscription by now
+    old = None if left is None else gateway.consumer_groups.repository.find(name=left.plan.plan.name)
+    new = None if phase is None else plan_group(gateway, phase.plan.plan)
+    gateway.consumer_groups.move(
+        consumer.id, out_of=None if old is None else old.id, into=None if new is None else new.id
+    )
+    gateway.consumers.attribute(
+        consumer.id,
+        Attribution(
+            customer_id=subscription.customer,
+            phase_id=None if phase is None else phase.id,
+            mode=subscription.mode,
+        ),
+    )
+
+
+def _consumer(gateway: Gateway, name: str) -> Consumer:
+    found = gateway.consumers.find(name) or gateway.consumers.repository.find(custom_id=name)
+    if found is None:
+        raise NotFound("consumer", name, "create it first: POST /consumers with its username")
+    return found
+
+
+def _name(consumer: Consumer) -> str:
+    return consumer.username or consumer.custom_id or str(consumer.id)
+
+
+def _current(work: _Work, name: str) -> Subscription:
+    consumer = _consumer(work.gateway, name)
+    subscription = work.commerce.subscriptions.current_of(consumer.id, work.now)
+    if subscription is None:
+        raise NotFound("subscription of consumer", name, "see tollway subscription list")
+    return work.commerce.subscriptions.get(subscription.id, lock=True)
+
+
+def _plan(commerce: Commerce, name: str) -> PlanVersion:
+    plan = commerce.catalog.plan(name)
+    if plan is None:
+        known = ", ".join(version.plan.name for version in commerce.catalog.plans())
+        raise NotFound("plan", name, f"there is {known}" if known else "apply a catalog file first")
+    return plan
+
+
+def _customer(work: _Work, consumer: Consumer, mode: Mode) -> Customer:
+    parties = work.commerce.parties
+    if consumer.attribution.customer_id is not None:
+        customer = parties.customer(consumer.attribution.customer_id)
+        if customer.mode is not mode:
+            raise SubscriptionConflict(
+                f"consumer {_name(consumer)!r} belongs to {customer.mode.value} customer {customer.name!r};"
+                f" use another consumer in {mode.value} mode"
+            )
+        return customer
+    known = parties.customer_named(_name(consumer), mode)
+    if known is not None:
+        return known
+    customer = Customer(
+        id=new_id(),
+        mode=mode,
+        name=_name(consumer),
+        details=PartyDetails(),
+        billing_currency=None,
+        created_at=work.now,
+    )
+    parties.save_customer(customer)
+    return customer

@@ -1,0 +1,1 @@
+"""Invoices as JSON, as a page and as text."""
