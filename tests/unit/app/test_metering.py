@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from tests.support.databases import migrated
 from tests.unit.metering.fakes import NODE, NOON, SHARD, SIZE, FakeLog, FixedMeters, event, meter
 from tollway.app.metering import MeteringWorker
 from tollway.kernel.clock import ManualClock
@@ -19,17 +20,14 @@ from tollway.kernel.errors import Conflict, InvalidInput
 from tollway.metering.errors import LogUnreadable
 from tollway.metering.intake import Intake
 from tollway.metering.models import FaultKind, LogFault, NodeAct
-from tollway.storage.database import Database
 from tollway.storage.metering import SqlUsageStorage
-from tollway.storage.migrate import upgrade
 
 METERS = FixedMeters(meter())
 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[SqlUsageStorage]:
-    database = Database(f"sqlite:///{tmp_path}/usage.db")
-    upgrade(database, "usage")
+    database = migrated(tmp_path, "usage")
     yield SqlUsageStorage(database)
     database.close()
 

@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import migrated
 from tests.unit.metering.fakes import FakeLog
-from tollway.storage.database import Database
 from tollway.storage.metering import SqlUsageStorage
-from tollway.storage.migrate import upgrade
 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[SqlUsageStorage]:
-    database = Database(f"sqlite:///{tmp_path}/usage.db")
-    upgrade(database, "usage")
+    database = migrated(tmp_path, "usage")
     yield SqlUsageStorage(database)
     database.close()
 

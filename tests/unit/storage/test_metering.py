@@ -9,21 +9,19 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from tests.support.databases import migrated
 from tests.unit.metering.fakes import NODE, NOON, SHARD
 from tollway.kernel.errors import NotFound
 from tollway.metering.errors import CursorMoved
 from tollway.metering.models import CursorVector, FaultKind, LogFault, NodeAct, NodeState, UsageRecord
-from tollway.storage.database import Database
 from tollway.storage.metering import SqlUsageStorage
-from tollway.storage.migrate import upgrade
 
 RECORD = UsageRecord(0, UUID(int=1).bytes, bytes(16), bytes(16), UUID(int=4).bytes, False, "{}", 3, 2)
 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[SqlUsageStorage]:
-    database = Database(f"sqlite:///{tmp_path}/usage.db")
-    upgrade(database, "usage")
+    database = migrated(tmp_path, "usage")
     yield SqlUsageStorage(database)
     database.close()
 
