@@ -174,8 +174,8 @@ class ConfigurationSource(Protocol):
     def newest(self) -> int:
         """Return the newest committed version, cheaply: it is asked for 40 times a second."""
 
-    def prune(self, keep: int) -> None:
-        """Forget changes beyond the newest `keep`, a bounded number of them at a time."""
+    def prune(self, keep: int) -> bool:
+        """Forget a bounded number of changes beyond the newest `keep`; return whether there are more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tollway.contracts.configuration import FRAME_LIMIT
 from tollway.gateway import snapshot
 from tollway.gateway.errors import entity_violation
 from tollway.gateway.ports import EngineCheck, GatewayRepositories, TaggedEntity
+from tollway.gateway.refusal import as_violation
 from tollway.gateway.secrets import KeyVault
 from tollway.gateway.service.consumers import Acls, Consumers
 from tollway.gateway.service.groups import ConsumerGroups
@@ -72,19 +75,22 @@ class Gateway:
         """
         configuration = self._repositories.configuration
         pending = configuration.pending()
-        try:
-            if pending.base:
-                document = snapshot.encode(snapshot.base(configuration.base()))
-                if len(document) > _BASE_LIMIT:
-                    raise entity_violation(
-                        f"all services, routes and plugins together take {len(document)} bytes as JSON and "
-                        f"may take {_BASE_LIMIT}; remove some, or shorten their tags and paths"
-                    )
-                self._engine.base(document)
-            if pending.consumers and len(pending.consumers) <= _ROWS_CHECKED:
-                rows = [snapshot.consumer_row(entry) for entry in configuration.consumers(pending.consumers)]
-                self._engine.rows("consumers", snapshot.encode(rows))
-        except InvalidInput as refusal:
-            if isinstance(refusal, type(entity_violation())):
-                raise
-            raise entity_violation(str(refusal)) from refusal
+        if pending.base:
+            document = snapshot.encode(snapshot.base(configuration.base()))
+            if len(document) > _BASE_LIMIT:
+                raise entity_violation(
+                    f"all services, routes and plugins together take {len(document)} bytes as JSON and "
+                    f"may take {_BASE_LIMIT}; remove some, or shorten their tags and paths"
+                )
+            _judge(lambda: self._engine.base(document))
+        if pending.consumers and len(pending.consumers) <= _ROWS_CHECKED:
+            entries = configuration.consumers(pending.consumers)
+            rows = snapshot.encode([snapshot.consumer_row(entry) for entry in entries])
+            _judge(lambda: self._engine.rows("consumers", rows))
+
+
+def _judge(compile_: Callable[[], None]) -> None:
+    try:
+        compile_()
+    except InvalidInput as refusal:
+        raise as_violation(refusal) from refusal

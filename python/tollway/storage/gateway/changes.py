@@ -10,13 +10,22 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, String, func, insert, literal, select, update
+from sqlalchemy import Connection, Select, String, delete, func, insert, literal, select, update
 from sqlalchemy import cast as cast_to
 
 from tollway.gateway.ports import Changes
 from tollway.storage.tables.gateway import CONFIG_CHANGE, CONFIG_VERSION
 
-__all__ = ["BASE", "CONSUMERS", "KEY_AUTH", "ChangeJournal", "changes_after", "newest_version", "prune"]
+__all__ = [
+    "BASE",
+    "CONSUMERS",
+    "KEY_AUTH",
+    "ChangeJournal",
+    "changes_after",
+    "excess",
+    "newest_version",
+    "prune",
+]
 
 BASE: Literal["base"] = "base"
 CONSUMERS: Literal["consumers"] = "consumers"
@@ -99,20 +108,19 @@ def changes_after(connection: Connection, version: int, limit: int) -> Changes |
     return None if len(rows) > limit else _changes(newest, rows)
 
 
-def prune(connection: Connection, keep: int, at_most: int) -> int:
-    """Forget the oldest `at_most` of the changes beyond the newest `keep`; return how many are left over."""
-    excess = connection.execute(select(func.count()).select_from(CONFIG_CHANGE)).scalar_one() - keep
-    if excess <= 0:
-        return 0
-    oldest = select(CONFIG_CHANGE.c.id).order_by(CONFIG_CHANGE.c.id).limit(1)
-    last = oldest.offset(min(excess, at_most) - 1)
-    # Whole versions only: half of one would be a delta with a part missing.
-    upto = connection.execute(
-        select(CONFIG_CHANGE.c.version).where(CONFIG_CHANGE.c.id == last.scalar_subquery())
-    ).scalar_one()
-    removed = connection.execute(CONFIG_CHANGE.delete().where(CONFIG_CHANGE.c.version <= upto)).rowcount
-    connection.execute(update(CONFIG_VERSION).values(pruned_to=upto))
-    return max(0, excess - removed)
+def excess(connection: Connection, keep: int) -> int:
+    """Return how many changes there are beyond `keep`; ids have few gaps, counting would read all."""
+    first, last = connection.execute(select(func.min(CONFIG_CHANGE.c.id), func.max(CONFIG_CHANGE.c.id))).one()
+    return 0 if first is None else max(0, last - first + 1 - keep)
+
+
+def prune(connection: Connection, count: int) -> None:
+    """Forget about `count` of the oldest changes: whole versions, since half of one would be no delta."""
+    oldest = select(CONFIG_CHANGE.c.version).order_by(CONFIG_CHANGE.c.id).offset(count - 1).limit(1)
+    upto = connection.execute(oldest).scalar_one_or_none()
+    if upto is not None:
+        connection.execute(delete(CONFIG_CHANGE).where(CONFIG_CHANGE.c.version <= upto))
+        connection.execute(update(CONFIG_VERSION).values(pruned_to=upto))
 
 
 def _changes(version: int, rows: Iterable[tuple[str, str]]) -> Changes:

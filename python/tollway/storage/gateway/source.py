@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tollway.storage.database import Database
-from tollway.storage.gateway.changes import ChangeJournal, newest_version, prune
+from tollway.storage.gateway.changes import ChangeJournal, excess, newest_version, prune
 from tollway.storage.gateway.configuration import SqlConfiguration
 
 __all__ = ["SqlConfigurationSource"]
@@ -32,9 +32,11 @@ class SqlConfigurationSource:
         with self._database.read() as connection:
             return newest_version(connection)
 
-    def prune(self, keep: int) -> None:
-        """Forget changes beyond the newest `keep`, a bounded number of them in each transaction."""
-        left = 1
-        while left:
+    def prune(self, keep: int) -> bool:
+        """Forget a bounded number of changes beyond the newest `keep`; return whether there are more."""
+        with self._database.read() as connection:
+            count = excess(connection, keep)
+        if count > 0:
             with self._database.write() as connection:
-                left = prune(connection, keep, _PRUNED_AT_ONCE)
+                prune(connection, min(count, _PRUNED_AT_ONCE))
+        return count > _PRUNED_AT_ONCE
