@@ -16,9 +16,44 @@
 //! A part of a long exchange takes a permit of its own: `shard.admit()?.append(&part)`. A permit that is
 //! dropped gives its room back.
 
+mod aggregate;
+mod clock;
+mod codec;
+mod config;
+mod durable;
+mod epoch;
+mod error;
 mod event;
+mod flusher;
+mod health;
+mod keeper;
+mod layout;
+mod log;
+mod mark;
+mod reader;
+mod record;
+mod recovery;
+mod retention;
+mod ring;
+mod scan;
+mod segment;
+mod shard;
+mod tail;
+#[cfg(test)]
+mod tests;
 
+pub use aggregate::{Batch, Fault, FaultKind, GroupKey, Sums, aggregate};
+pub use config::{Clock, Level, LogConfig, system_clock};
+pub use durable::Durable;
+pub use error::{LogError, Refused};
 pub use event::{
     Completion, Id, MAX_PATH, Mode, NO_ID, OTHER_METHOD, ShardId, Source, UsageEvent, method_name,
     method_number,
 };
+pub use health::{Health, ShardHealth};
+pub use log::UsageLog;
+pub use reader::{Cursors, Range, Reader, ShardView, View};
+pub use recovery::Recovered;
+pub use retention::delete_passed;
+pub use scan::{Gap, GapKind};
+pub use shard::{Appended, Permit, Shard};

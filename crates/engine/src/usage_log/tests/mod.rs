@@ -1,0 +1,6 @@
+//! What holds of the usage log as a whole.
+
+mod support;
+
+mod lifecycle;
+mod time;
