@@ -73,6 +73,7 @@ class Fields:
 
     def has(self, name: str) -> bool:
         """Tell whether a field is there and not null."""
+        self._known.append(name)
         return self._content.get(name) is not None
 
     def value(self, name: str) -> object:

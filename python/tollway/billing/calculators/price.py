@@ -87,7 +87,4 @@ def _facts(fields: Fields) -> Facts:
 
 
 def _list(fields: Fields, name: str) -> tuple[Decimal, ...] | None:
-    if not fields.has(name):
-        fields.value(name)
-        return None
-    return tuple(fields.decimals(name))
+    return tuple(fields.decimals(name)) if fields.has(name) else None
