@@ -91,10 +91,14 @@ class _Bills:
         self._currency = catalog.currency
         self._prices = plan.prices
         names = {price.meter for price in plan.prices if price.meter is not None}
-        # A plan of fees alone still tells apart what its catalog would meter.
-        self._meters = [meter for meter in catalog.meters if meter.name in names] or list(catalog.meters)
+        self._meters = [meter for meter in catalog.meters if meter.name in names]
         for meter in self._meters:
-            _check_meter(meter, source)
+            problem = _untold(meter)
+            if problem is not None:
+                raise InvalidInput(f"{source}: meter {meter.name}", problem, "simulate a plan without it")
+        if not self._meters:
+            # A plan of fees alone still tells apart what its catalog would meter.
+            self._meters = [meter for meter in catalog.meters if _untold(meter) is None]
         self._rated: dict[tuple[int, int], Money] = {}
 
     def all(self, tally: Tally) -> Iterator[ConsumerBill]:
@@ -125,11 +129,10 @@ class _Bills:
         return line
 
 
-def _check_meter(meter: Meter, source: str) -> None:
-    """Refuse a meter that needs what no access log says: the result would look right and be wrong."""
-    where = f"{source}: meter {meter.name}"
+def _untold(meter: Meter) -> str | None:
+    """Say what a meter needs that no access log tells: billing without it would look right and be wrong."""
     if meter.filter.route:
-        raise InvalidInput(f"{where}: filter.route", "an access log has no routes", "simulate without it")
+        return "its filter.route needs routes, which an access log doesn't name"
     if meter.aggregation is Aggregation.SUM and meter.summed is not SummedField.UNITS:
-        problem = f"an access log doesn't tell {meter.summed}"
-        raise InvalidInput(f"{where}: sum", problem, "simulate with a meter of requests or units")
+        return f"it sums {meter.summed}, which an access log doesn't tell"
+    return None
