@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -119,3 +120,29 @@ def _model(model: Model, units: Fraction) -> Fraction:
 def _tier(tier: Tier, units: Fraction) -> Fraction:
     cost = units * Fraction(tier.unit_amount) + Fraction(tier.flat_amount)
     return cost if tier.tier_cap is None else min(cost, Fraction(tier.tier_cap))
+
+
+def shrunk(price: Price, share: Decimal) -> Price:
+    """The price of that share of a period, written out: all that is counted by period is that much smaller."""
+    terms = replace(
+        price.terms,
+        free_units=price.terms.free_units * share,
+        maximum=None if price.terms.maximum is None else price.terms.maximum * share,
+        minimum=None if price.terms.minimum is None else price.terms.minimum * share,
+    )
+    match price.model:
+        case Flat(amount):
+            return Price(Flat(amount * share), terms)
+        case Graduated(steps) | Volume(steps):
+            smaller = (
+                Tier(
+                    None if step.up_to is None else step.up_to * share,
+                    step.unit_amount,
+                    step.flat_amount * share,
+                    None if step.tier_cap is None else step.tier_cap * share,
+                )
+                for step in steps
+            )
+            return Price(type(price.model)(tuple(smaller)), terms)
+        case _:
+            return Price(price.model, terms)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.billing.rating.prices import QUANTITIES, TERMS, expected, models, prices, tiers
+from tests.unit.billing.rating.prices import QUANTITIES, TERMS, expected, models, prices, shrunk, tiers
 from tollway.billing.rating.models import Facts, Rated
 from tollway.billing.rating.rate import rate
 from tollway.catalog.prices import Flat, Graduated, Model, Percentage, Price, Terms, Tier, Volume
@@ -118,6 +118,14 @@ def test_fees_and_allowances_of_two_parts_of_a_period_make_those_of_a_whole_one(
     one = rated(price, quantity=first + 3000, share=share).amount
     other = rated(price, quantity=second + 3000, share=1 - share).amount
     assert one + other == Fraction(unit) * (Fraction(first + second) + 6000 - 3000) + int(fee)
+
+
+@given(prices(), QUANTITIES, st.sampled_from(["0.5", "0.25", "0.2", "0.125"]).map(Decimal))
+def test_a_share_of_a_period_shrinks_all_that_is_counted_by_period(
+    price: Price, quantity: Decimal, share: Decimal
+) -> None:
+    part = rated(price, quantity=quantity, share=Fraction(share)).amount
+    assert part == expected(shrunk(price, share), quantity)
 
 
 EVENTS = st.lists(st.decimals(min_value=0, max_value=500, places=2), max_size=8)
