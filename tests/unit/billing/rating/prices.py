@@ -123,7 +123,7 @@ def _tier(tier: Tier, units: Fraction) -> Fraction:
 
 
 def shrunk(price: Price, share: Decimal) -> Price:
-    """The price of that share of a period, written out: all that is counted by period is that much smaller."""
+    """The price of that share of a period: all that is counted by period is that much smaller."""
     terms = replace(
         price.terms,
         free_units=price.terms.free_units * share,
