@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+
+from sqlalchemy import Connection
 
 from tollway.app.metering import MeteringWorker
 from tollway.app.settings import Settings
@@ -46,10 +48,9 @@ def open_usage(settings: Settings, clock: Clock | None = None) -> Iterator[Usage
         upgrade(usage, "usage")
         log = NativeUsageLog(settings.usage_log_dir)
         storage = SqlUsageStorage(usage)
-        meters = CatalogMeters(main)
         yield Usage(
-            worker=MeteringWorker(Intake(log, storage, meters, clock), storage, clock),
-            query=StoredUsage(log, storage, meters),
+            worker=MeteringWorker(Intake(log, storage, CatalogMeters(main.write), clock), storage, clock),
+            query=StoredUsage(log, storage, CatalogMeters(main.read)),
             nodes=Nodes(log, storage, clock),
             storage=storage,
             main=main,
@@ -60,14 +61,18 @@ def open_usage(settings: Settings, clock: Clock | None = None) -> Iterator[Usage
 
 
 class CatalogMeters:
-    """The catalog's meters as metering knows them: `tollway.metering.ports.MeterSource`."""
+    """The catalog's meters as metering knows them: `tollway.metering.ports.MeterSource`.
 
-    def __init__(self, main: Database) -> None:
-        self._main = main
+    `transaction` opens one on the main database. Metering needs `Database.write`, which waits for a meter
+    that is being stored; whoever asks about what has been metered does with `Database.read`.
+    """
+
+    def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._transaction = transaction
 
     def meters(self) -> Sequence[Meter]:
         """See `MeterSource.meters`."""
-        with self._main.write() as connection:
+        with self._transaction() as connection:
             names = Names(connection)
             return [_meter(stored, names) for stored in stored_meters(connection)]
 

@@ -26,10 +26,11 @@ class StoredMeter(NamedTuple):
 
 
 def stored_meters(connection: Connection) -> list[StoredMeter]:
-    """Return every version of every meter. `connection` must be in a write transaction.
+    """Return every version of every meter.
 
     A meter comes into effect at an instant taken within the transaction that stores it, some moments
-    before others see it. Waiting for that transaction here is what keeps those moments from being lost.
+    before others see it. Where those moments matter, `connection` is in a write transaction: it had to wait
+    for the other one to end.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE meter IN SHARE MODE"))

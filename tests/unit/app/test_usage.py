@@ -71,7 +71,7 @@ def log() -> FakeLog:
 def usage(main: Database, log: FakeLog, tmp_path: Path) -> Iterator[Usage]:
     database = migrated(tmp_path, "usage")
     _store(main, Meter("api_calls", filter=MeterFilter(status=frozenset({"2xx"}))))
-    clock, storage, source = ManualClock(NOON), SqlUsageStorage(database), CatalogMeters(main)
+    clock, storage, source = ManualClock(NOON), SqlUsageStorage(database), CatalogMeters(main.write)
     yield Usage(
         worker=MeteringWorker(Intake(log, storage, source, clock), storage, clock),
         query=StoredUsage(log, storage, source),
@@ -103,7 +103,7 @@ def test_a_meter_of_the_catalog_as_metering_knows_it(main: Database) -> None:
         effective_until=NOON,
     )
     _store(main, Meter("calls", filter=MeterFilter(route=frozenset({"gone"}))), 2, effective_from=NOON)
-    assert CatalogMeters(main).meters() == [
+    assert CatalogMeters(main.write).meters() == [
         meters.Meter(
             id=UUID(int=1),
             name="egress",
@@ -131,7 +131,7 @@ def test_a_meter_of_the_catalog_as_metering_knows_it(main: Database) -> None:
 
 def test_a_meter_that_is_being_stored_is_waited_for(main: Database) -> None:
     found: list[int] = []
-    reader = threading.Thread(target=lambda: found.append(len(CatalogMeters(main).meters())))
+    reader = threading.Thread(target=lambda: found.append(len(CatalogMeters(main.write).meters())))
     with main.write() as connection:
         row = {"id": UUID(int=1), "name": "calls", "effective_from": LONG_AGO, "content_hash": ""}
         connection.execute(insert(METER).values(**row, content='{"name": "calls"}'))
