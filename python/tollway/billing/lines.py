@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from tollway.billing.models import Explanation, InvoiceLine, LineKind, UsageWindow
+from tollway.billing.rating.charge import charge
 from tollway.billing.rating.models import Facts, RatedLine
 from tollway.billing.rating.rate import rate
 from tollway.billing.timeline import PeriodPart
@@ -99,8 +100,6 @@ def late_line(
     charged = Money(sum(line.total for line in billed), currency)
     facts = Facts(quantity=quantity, share=part.share, previously_billed=charged.amount)
     rated = rate(price, facts, currency, unit=_unit(meter))
-    # Rounded before the subtraction: a half must go the way it would have gone on one line.
-    whole = Money.rounded(rated.amount + Fraction(charged.amount), currency)
     when = span(part.start, part.end, time_zone(part.phase.plan.plan.timezone))
     line = _line(
         part,
@@ -109,7 +108,7 @@ def late_line(
         description=f"Late usage of {meter}, {when}",
         quantity=more,
         steps=rated.lines,
-        total=whole - charged,
+        total=charge(rated, currency, charged.amount),
     )
     window = UsageWindow(meter=meter, start=part.usage_start, end=part.usage_end, after=after)
     return replace(line, usage=window)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tollway.billing.calculators.answer import Answer
+from tollway.billing.rating.charge import charge
 from tollway.billing.rating.models import Facts
 from tollway.billing.rating.rate import rate
 from tollway.catalog.fields import Fields
@@ -22,7 +23,6 @@ from tollway.catalog.prices import (
 )
 from tollway.kernel.currency import currency
 from tollway.kernel.exact import texts, to_text
-from tollway.kernel.money import Money
 
 __all__ = ["calculate_price"]
 
@@ -58,7 +58,7 @@ def calculate_price(fields: Fields) -> Answer:
     amount, amounts = texts([line.amount for line in rated.lines])
     return {
         "amount": amount,
-        "total": Money.rounded(rated.amount, money).text,
+        "total": charge(rated, money, facts.previously_billed).text,
         "lines": [
             {
                 "description": line.description,

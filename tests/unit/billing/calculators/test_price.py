@@ -78,6 +78,9 @@ EXAMPLES: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     (GRADUATED, {"quantity": "100", "previous_quantity": "0"}, "100", "100.00"),
     (GRADUATED, {"quantity": "110", "previous_quantity": "90"}, "35", "35.00"),
     (GRADUATED, {"quantity": "1010", "previously_billed": "400"}, "6", "6.00"),
+    # 0.075 was billed as 0.08; the rounded whole is 0.08, too
+    ({"model": "flat", "amount": "0.075"}, {"previously_billed": "0.08"}, "-0.005", "0.00"),
+    ({"model": "flat", "amount": "0.075"}, {"previously_billed": "0.0801"}, "-0.0051", "-0.01"),
     (VOLUME, {"quantity": "0"}, "5", "5.00"),
     (VOLUME, {"quantity": "100"}, "105", "105.00"),
     (VOLUME, {"quantity": "100.5"}, "70.25", "70.25"),
