@@ -15,7 +15,8 @@ from tests.unit.metering.fakes import NODE, SHARD, FakeLog, event
 from tollway.app.invoicing import Billed, Invoicing
 from tollway.app.metering import MeteringWorker
 from tollway.app.usage import CatalogMeters
-from tollway.billing.models import Customer, Invoice, PartyDetails, SellerEntity, Subscription
+from tollway.billing.models import Customer, Invoice, InvoiceLine, PartyDetails, SellerEntity, Subscription
+from tollway.billing.reading import events_behind
 from tollway.billing.subscriptions import start
 from tollway.catalog.parse import parse_catalog
 from tollway.catalog.service import apply_catalog
@@ -27,7 +28,7 @@ from tollway.metering.query import StoredUsage
 from tollway.storage.commerce import Commerce
 from tollway.storage.metering import SqlUsageStorage
 
-__all__ = ["CATALOG", "NODE", "START", "World"]
+__all__ = ["CATALOG", "NODE", "SELLER", "START", "World"]
 
 START = datetime(2026, 1, 31, 10, 20, 30, 123456, tzinfo=UTC)
 """On a day that months lack, and on no quarter of an hour."""
@@ -72,7 +73,7 @@ plans:
   - name: nothing
 """
 
-_SELLER = UUID(int=1)
+SELLER = UUID(int=1)
 
 
 class World:
@@ -84,15 +85,15 @@ class World:
         self.clock = ManualClock(now)
         self.log = FakeLog(now)
         self.log.shards[SHARD] = []
-        storage = SqlUsageStorage(self.usage_database)
-        meters = CatalogMeters(self.main)
-        self.worker = MeteringWorker(Intake(self.log, storage, meters, self.clock), storage, self.clock)
-        self.query = StoredUsage(self.log, storage, meters)
+        self._storage = SqlUsageStorage(self.usage_database)
+        self._meters = CatalogMeters(self.main)
+        self.worker = self._worker()
+        self.query = StoredUsage(self.log, self._storage, self._meters)
         self._names = itertools.count(1)
         with self.main.write() as connection:
             self.commerce(connection).parties.save_seller(
                 SellerEntity(
-                    id=_SELLER,
+                    id=SELLER,
                     slug="default",
                     details=PartyDetails(
                         name="Atlas Data", address=("1 Quay Street", "Boston"), country="US"
@@ -112,6 +113,12 @@ class World:
     def close(self) -> None:
         self.main.close()
         self.usage_database.close()
+
+    def _worker(self) -> MeteringWorker:
+        """A worker as another process would have it: it shares nothing but the databases and the log."""
+        return MeteringWorker(
+            Intake(self.log, self._storage, self._meters, self.clock), self._storage, self.clock
+        )
 
     def go_to(self, instant: datetime) -> None:
         """Let time pass, for the clock and for the log's marks."""
@@ -134,7 +141,7 @@ class World:
             version = commerce.catalog.plan(plan)
             assert version is not None
             subscription = start(
-                seller=commerce.parties.seller(_SELLER),
+                seller=commerce.parties.seller(SELLER),
                 customer=customer,
                 consumer=(new_id(), name),
                 plan=version,
@@ -167,7 +174,7 @@ class World:
         return Invoicing(
             self.main,
             self.query,
-            drain=self.worker.drain,
+            drain=self._worker().drain,
             clock=billing_clock or self.clock,
             real=self.clock,
         )
@@ -184,6 +191,10 @@ class World:
     def invoices(self, subscription: Subscription) -> list[Invoice]:
         with self.main.read() as connection:
             return list(self.commerce(connection).invoices.of_subscription(subscription.id))
+
+    def behind(self, invoice: Invoice, line: InvoiceLine) -> list[str]:
+        """Return the request ids behind a usage line."""
+        return [found.request_id for found in self.query.events(events_behind(invoice, line))]
 
     def totals(self, subscription: Subscription) -> list[list[tuple[str, int]]]:
         """Return kind and total of every line of every invoice."""

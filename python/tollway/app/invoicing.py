@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from tollway.billing.building import Bill, next_bill
@@ -30,17 +29,10 @@ from tollway.metering.ports import UsageQuery
 from tollway.storage.commerce import Commerce
 from tollway.storage.database import Database
 
-__all__ = ["Billed", "Invoicing", "Result"]
+__all__ = ["Billed", "Invoicing"]
 
 Drain = Callable[[datetime, timedelta], None]
 """Meters until usage before an instant is complete; raises `Conflict` if it isn't within the time given."""
-
-
-class Result(StrEnum):
-    """What became of a bill."""
-
-    FINALISED = "finalised"
-    DRAFT = "draft"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +41,6 @@ class Billed:
 
     consumer: str
     invoice: Invoice
-    result: Result
     reason: str | None = None
 
 
@@ -81,9 +72,12 @@ class Invoicing:
         for subscription in due:
             yield from self._bill(subscription, until, started)
 
-    def preview(self, subscription: UUID) -> Invoice | None:
-        """Return the subscription's next invoice with the usage known now; nothing is stored."""
-        subscribed, billed = self._state(subscription)
+    def preview(self, subscribed: Subscription) -> Invoice | None:
+        """Return a subscription's next invoice with the usage known now; nothing is stored.
+
+        `subscribed` need not be as it is stored: a change of plan is previewed before it is made.
+        """
+        _, billed = self._state(subscribed.id)
         after = -1
         while (bill := next_bill(subscribed, billed, _END_OF_TIME, after=after)) is not None:
             invoice = bill.build(read_usage(self._usage, bill), self._clock.now())
@@ -106,7 +100,7 @@ class Invoicing:
                 continue
             if done is not None:
                 yield done
-                if done.result is Result.DRAFT:
+                if done.invoice.status is InvoiceStatus.DRAFT:
                     # What comes after is built on it.
                     return
             after = bill.sequence
@@ -134,12 +128,12 @@ class Invoicing:
                 return None
             invoice = self._as_draft(commerce, invoice)
             if lagging is not None:
-                return Billed(subscribed.consumer_name, invoice, Result.DRAFT, lagging)
+                return Billed(subscribed.consumer_name, invoice, lagging)
             try:
                 invoice = self._finalise(commerce, invoice, now)
             except (DetailMissing, CurrencyFixed) as refusal:
-                return Billed(subscribed.consumer_name, invoice, Result.DRAFT, str(refusal))
-            return Billed(subscribed.consumer_name, invoice, Result.FINALISED)
+                return Billed(subscribed.consumer_name, invoice, str(refusal))
+            return Billed(subscribed.consumer_name, invoice)
 
     def _as_draft(self, commerce: Commerce, invoice: Invoice) -> Invoice:
         """Store a draft, in place and under the id of the one that an earlier run has left."""

@@ -5,7 +5,7 @@ Each use case is one transaction, the change rows that tell the gateways include
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from tollway.billing.errors import SubscriptionConflict
 from tollway.billing.models import Customer, InvoiceStatus, PartyDetails, SellerEntity, Subscription
 from tollway.billing.subscriptions import Change, Timing, cancel, change_plan, start
 from tollway.catalog.versions import PlanVersion
-from tollway.gateway.models import Attribution, Consumer
+from tollway.gateway.models import Attribution, Consumer, ConsumerGroup
 from tollway.gateway.service import Gateway
 from tollway.kernel.clock import Clock
 from tollway.kernel.errors import NotFound
@@ -70,7 +70,7 @@ class Subscribing:
                 now=work.now,
             )
             work.commerce.subscriptions.save(subscription)
-            _follow(work.gateway, subscription, subscription.starts_at)
+            _follow(work, subscription, subscription.starts_at)
         return subscription
 
     def change(self, consumer: str, plan: str, *, dry_run: bool = False) -> Change:
@@ -88,7 +88,7 @@ class Subscribing:
             change = change_plan(subscription, _plan(work.commerce, plan), now)
             if not dry_run:
                 work.commerce.subscriptions.save(change.subscription)
-                _follow(work.gateway, change.subscription, now)
+                _follow(work, change.subscription, now)
         return change
 
     def cancel(self, consumer: str, timing: Timing) -> Subscription:
@@ -103,8 +103,22 @@ class Subscribing:
             now = _now(work, subscription)
             cancelled = cancel(subscription, timing, now)
             work.commerce.subscriptions.save(cancelled)
-            _follow(work.gateway, cancelled, now)
+            _follow(work, cancelled, now)
         return cancelled
+
+    def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
+        """Return every subscription, those that ended too, ordered by their start."""
+        with self._gateways.database.read() as connection:
+            return Commerce(connection, self._clock).subscriptions.all(mode)
+
+    def of(self, consumer: str) -> Subscription:
+        """Return a consumer's subscription that has not ended.
+
+        Raises:
+            NotFound: there is no such consumer or subscription.
+        """
+        with self._work() as work:
+            return _current(work, consumer)
 
     def settle(self, now: datetime, mode: Mode | None = None) -> int:
         """Move the consumers whose phase has ended by `now` to the one that follows; return how many.
@@ -115,7 +129,7 @@ class Subscribing:
             due = Commerce(connection, self._clock).subscriptions.overdue(now, mode)
         for subscription in due:
             with self._work() as work:
-                _follow(work.gateway, work.commerce.subscriptions.get(subscription, lock=True), now)
+                _follow(work, work.commerce.subscriptions.get(subscription, lock=True), now)
         return len(due)
 
     @contextmanager
@@ -147,8 +161,9 @@ def _now(work: _Work, subscription: Subscription) -> datetime:
     return max([work.now, *billed])
 
 
-def _follow(gateway: Gateway, subscription: Subscription, now: datetime) -> None:
+def _follow(work: _Work, subscription: Subscription, now: datetime) -> None:
     """Let the gateway judge the consumer by the phase that is in force at `now`, or by none."""
+    gateway = work.gateway
     consumer = gateway.consumers.repository.get(subscription.consumer)
     if consumer is None:
         return  # deleted through the Admin API; what it used is invoiced all the same
@@ -157,7 +172,7 @@ def _follow(gateway: Gateway, subscription: Subscription, now: datetime) -> None
     if phase is None and left is None:
         return  # it has another subscription by now
     old = None if left is None else gateway.consumer_groups.repository.find(name=left.plan.plan.name)
-    new = None if phase is None else plan_group(gateway, phase.plan.plan)
+    new = None if phase is None else _group(work, phase.plan.plan.name)
     gateway.consumer_groups.move(
         consumer.id, out_of=None if old is None else old.id, into=None if new is None else new.id
     )
@@ -169,6 +184,12 @@ def _follow(gateway: Gateway, subscription: Subscription, now: datetime) -> None
             mode=subscription.mode,
         ),
     )
+
+
+def _group(work: _Work, plan: str) -> ConsumerGroup:
+    """Return the plan's group, made anew if somebody deleted it; its limits are the newest version's."""
+    group = work.gateway.consumer_groups.repository.find(name=plan)
+    return group or plan_group(work.gateway, _plan(work.commerce, plan).plan)
 
 
 def _consumer(gateway: Gateway, name: str) -> Consumer:

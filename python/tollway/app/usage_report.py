@@ -15,7 +15,7 @@ from tollway.metering.models import UsageEvent
 from tollway.metering.ports import EventSelection
 from tollway.storage.names import Names
 
-__all__ = ["parse_range", "usage_events", "usage_rows"]
+__all__ = ["event_rows", "parse_range", "usage_events", "usage_rows"]
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -68,9 +68,14 @@ def usage_events(
     """
     usage.worker.catch_up()
     with usage.main.read() as connection:
+        chosen = None if consumer is None else Names(connection).consumer_named(consumer)
+    yield from event_rows(usage, EventSelection(consumer=chosen, meter=meter, start=start, end=end))
+
+
+def event_rows(usage: Usage, selection: EventSelection) -> Iterator[dict[str, Any]]:
+    """Yield the events of a selection that were metered by now, as JSON types."""
+    with usage.main.read() as connection:
         names = Names(connection)
-        chosen = None if consumer is None else names.consumer_named(consumer)
-        selection = EventSelection(consumer=chosen, meter=meter, start=start, end=end)
         for event in usage.query.events(selection):
             yield _event(event, names)
 

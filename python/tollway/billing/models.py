@@ -18,6 +18,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "InvoiceStatus",
+    "InvoiceSummary",
     "LineKind",
     "PartyDetails",
     "Phase",
@@ -210,3 +211,20 @@ class Invoice:
     def total(self) -> int:
         """The sum of the lines, in minor units."""
         return sum(line.total for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceSummary:
+    """What a list shows of an invoice."""
+
+    id: UUID
+    number: str | None
+    status: InvoiceStatus
+    mode: Mode
+    customer: str
+    consumer: str
+    period_start: datetime
+    period_end: datetime
+    currency: str
+    total: int
+    finalised_at: datetime | None

@@ -11,6 +11,7 @@ from tollway.billing.models import (
     Customer,
     Invoice,
     InvoiceStatus,
+    InvoiceSummary,
     SellerEntity,
     Subscription,
 )
@@ -75,10 +76,10 @@ class Invoices(Protocol):
     def of_subscription(self, subscription: UUID) -> Sequence[Invoice]:
         """Return a subscription's invoices, drafts too, ordered by sequence."""
 
-    def select(
+    def summaries(
         self, *, mode: Mode | None = None, customer: str | None = None, status: InvoiceStatus | None = None
-    ) -> Sequence[Invoice]:
-        """Return the invoices that match, newest period last."""
+    ) -> Sequence[InvoiceSummary]:
+        """Return the invoices that match, those of the newest period last; `customer` is a name."""
 
     def replace_draft(self, invoice: Invoice) -> None:
         """Store a draft in place of the draft of the same subscription and sequence, if there is one.

@@ -1,4 +1,4 @@
-"""Reading the usage that a bill is about: of the part that closes, and what turned up late for others."""
+"""Reading usage: of the part that closes, what turned up late for others, and the events behind a line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from decimal import Decimal
 from uuid import UUID
 
 from tollway.billing.building import Bill, metered_prices
+from tollway.billing.models import Invoice, InvoiceLine
 from tollway.billing.timeline import PeriodPart
 from tollway.billing.usage import UsageOfParts
 from tollway.metering.models import UsageReading
-from tollway.metering.ports import UsageQuery, UsageSpan
+from tollway.metering.ports import EventSelection, UsageQuery, UsageSpan
 
-__all__ = ["read_usage"]
+__all__ = ["events_behind", "read_usage"]
 
 _Quantities = Mapping[str, Decimal]
 
@@ -43,6 +44,20 @@ def read_usage(query: UsageQuery, bill: Bill) -> UsageOfParts | None:
         }
         quantities = billed | latest
     return UsageOfParts(quantities=quantities, cursors=readings[0].cursors, nodes=readings[0].nodes)
+
+
+def events_behind(invoice: Invoice, line: InvoiceLine) -> EventSelection:
+    """Return which events a usage line is about: as many as its quantity, for a meter that counts."""
+    assert line.usage is not None, "only a usage line has events"
+    return EventSelection(
+        customer=invoice.customer,
+        phase=line.phase,
+        meter=line.usage.meter,
+        start=line.usage.start,
+        end=line.usage.end,
+        after=line.usage.after,
+        up_to=invoice.usage_cursor,
+    )
 
 
 def _phases(parts: Sequence[PeriodPart]) -> list[list[PeriodPart]]:

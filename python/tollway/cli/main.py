@@ -45,8 +45,13 @@ def main() -> None:
 
 # Each module registers its commands on `app`, which must exist by then.
 from tollway.cli import (  # noqa: E402
+    billing,  # noqa: F401
     calculators,  # noqa: F401
+    catalog,  # noqa: F401
+    invoice,  # noqa: F401
     node,  # noqa: F401
+    seller,  # noqa: F401
     simulate,  # noqa: F401
+    subscription,  # noqa: F401
     usage,  # noqa: F401
 )

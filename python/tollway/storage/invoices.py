@@ -16,6 +16,7 @@ from tollway.billing.models import (
     Invoice,
     InvoiceLine,
     InvoiceStatus,
+    InvoiceSummary,
     LineKind,
     UsageWindow,
 )
@@ -24,7 +25,7 @@ from tollway.kernel.exact import to_text
 from tollway.kernel.mode import Mode
 from tollway.metering.models import CursorVector
 from tollway.storage.parties import details_from_json, details_to_json
-from tollway.storage.tables.billing import CUSTOMER, INVOICE, INVOICE_LINE, NUMBER_SERIES
+from tollway.storage.tables.billing import CUSTOMER, INVOICE, INVOICE_LINE, NUMBER_SERIES, SUBSCRIPTION
 
 __all__ = ["SqlInvoices", "SqlNumberSeries"]
 
@@ -52,18 +53,38 @@ class SqlInvoices:
         query = select(INVOICE).where(INVOICE.c.subscription_id == subscription)
         return self._read(query.order_by(INVOICE.c.sequence))
 
-    def select(
+    def summaries(
         self, *, mode: Mode | None = None, customer: str | None = None, status: InvoiceStatus | None = None
-    ) -> Sequence[Invoice]:
-        """See `Invoices.select`."""
-        query = select(INVOICE).join(CUSTOMER, CUSTOMER.c.id == INVOICE.c.customer_id)
+    ) -> Sequence[InvoiceSummary]:
+        """See `Invoices.summaries`."""
+        query = (
+            select(INVOICE, CUSTOMER.c.name.label("customer"), SUBSCRIPTION.c.consumer_name)
+            .join(CUSTOMER, CUSTOMER.c.id == INVOICE.c.customer_id)
+            .join(SUBSCRIPTION, SUBSCRIPTION.c.id == INVOICE.c.subscription_id)
+        )
         if mode is not None:
             query = query.where(INVOICE.c.mode == mode.value)
         if customer is not None:
             query = query.where(CUSTOMER.c.name == customer)
         if status is not None:
             query = query.where(INVOICE.c.status == status.value)
-        return self._read(query.order_by(INVOICE.c.period_end, INVOICE.c.id))
+        rows = self._connection.execute(query.order_by(INVOICE.c.period_end, INVOICE.c.id))
+        return [
+            InvoiceSummary(
+                id=row.id,
+                number=row.number,
+                status=InvoiceStatus(row.status),
+                mode=Mode(row.mode),
+                customer=row.customer,
+                consumer=row.consumer_name,
+                period_start=row.period_start,
+                period_end=row.period_end,
+                currency=row.currency,
+                total=row.total,
+                finalised_at=row.finalised_at,
+            )
+            for row in rows
+        ]
 
     def replace_draft(self, invoice: Invoice) -> None:
         """See `Invoices.replace_draft`."""

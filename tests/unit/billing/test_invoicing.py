@@ -17,7 +17,7 @@ SECOND_END = START.replace(month=3, day=31)
 
 def test_fees_come_in_advance_and_usage_in_arrears(world: World) -> None:
     pro = world.subscribe("pro")
-    assert [billed.result for billed in world.run()] == ["finalised"]
+    assert [billed.invoice.status for billed in world.run()] == ["finalised"]
     world.use(pro, 25, START + timedelta(days=3))
     world.use(pro, 4, START + timedelta(days=3), status=429)
     world.go_to(FIRST_END)
@@ -79,14 +79,14 @@ def test_a_draft_waits_for_a_node_that_is_behind(world: World) -> None:
     world.go_to(FIRST_END)
     world.log.now = FIRST_END - timedelta(seconds=1)
     done = world.run()
-    assert [billed.result for billed in done] == ["finalised", "draft"]
+    assert [billed.invoice.status for billed in done] == ["finalised", "draft"]
     assert done[1].reason is not None
     assert NODE in done[1].reason
     draft = world.invoices(pro)[1]
     assert (draft.status, draft.number) == (InvoiceStatus.DRAFT, None)
     world.use(pro, 11, FIRST_END - timedelta(milliseconds=1))
     world.log.now = FIRST_END
-    assert [billed.result for billed in world.run()] == ["finalised"]
+    assert [billed.invoice.status for billed in world.run()] == ["finalised"]
     final = world.invoices(pro)[1]
     assert (final.id, final.number, final.lines[1].quantity) == (draft.id, "INV-000002", 11)
 
@@ -213,7 +213,7 @@ def test_under_a_test_clock_what_was_logged_before_the_run_is_complete(world: Wo
     world.use(test, 25, START + timedelta(seconds=5))
     world.go_to(START + timedelta(minutes=1))
     done = world.run_as_of(FIRST_END)
-    assert [(billed.result, billed.invoice.number) for billed in done] == [
+    assert [(billed.invoice.status, billed.invoice.number) for billed in done] == [
         ("finalised", "TEST-INV-000001"),
         ("finalised", "TEST-INV-000002"),
     ]
@@ -232,7 +232,7 @@ def test_under_a_test_clock_an_unread_log_is_waited_for(world: World) -> None:
     world.go_to(START + timedelta(minutes=1))
     world.log.now = START
     done = world.run_as_of(FIRST_END)
-    assert [billed.result for billed in done] == ["finalised", "draft"]
+    assert [billed.invoice.status for billed in done] == ["finalised", "draft"]
 
 
 @pytest.mark.parametrize("plan", ["pro", "free", "enterprise", "calendar", "yearly", "daily", "nothing"])
@@ -241,7 +241,7 @@ def test_the_preview_is_the_invoice(world: World, plan: str) -> None:
     world.use(subscription, 23, START + timedelta(hours=1))
     for _ in range(3):
         world.worker.catch_up()
-        preview = world.invoicing().preview(subscription.id)
+        preview = world.invoicing().preview(subscription)
         if preview is None:
             assert plan == "nothing"
             return

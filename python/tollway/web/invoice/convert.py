@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tollway.billing.models import Invoice, InvoiceLine, PartyDetails, Phase, Subscription
+from tollway.billing.models import Invoice, InvoiceLine, InvoiceSummary, PartyDetails, Phase, Subscription
 from tollway.billing.wording import day, span
 from tollway.kernel.currency import Currency, currency
 from tollway.kernel.exact import to_text
@@ -14,24 +14,57 @@ from tollway.kernel.instants import format_instant
 from tollway.kernel.money import Money
 from tollway.kernel.zones import time_zone
 
-__all__ = ["invoice_json", "line_json", "summary_json"]
+__all__ = ["invoice_json", "line_json", "run_json", "summary_json", "summary_of"]
 
 
-def summary_json(invoice: Invoice, subscription: Subscription, customer: str) -> dict[str, Any]:
+def summary_json(summary: InvoiceSummary) -> dict[str, Any]:
     """Return what a list shows of an invoice. Amounts are decimal strings in major units."""
+    return {
+        "id": str(summary.id),
+        "number": summary.number,
+        "status": summary.status.value,
+        "mode": summary.mode.value,
+        "customer": summary.customer,
+        "consumer": summary.consumer,
+        "period_start": format_instant(summary.period_start),
+        "period_end": format_instant(summary.period_end),
+        "currency": summary.currency,
+        "total": _money(summary.total, currency(summary.currency)),
+        "finalised_at": _instant(summary.finalised_at),
+    }
+
+
+def run_json(invoice: Invoice, consumer: str, reason: str | None) -> dict[str, Any]:
+    """Return what an invoice run says of an invoice; `reason` is why it was left as a draft."""
     return {
         "id": str(invoice.id),
         "number": invoice.number,
         "status": invoice.status.value,
         "mode": invoice.mode.value,
-        "customer": customer,
-        "consumer": subscription.consumer_name,
+        "consumer": consumer,
         "period_start": format_instant(invoice.period_start),
         "period_end": format_instant(invoice.period_end),
         "currency": invoice.currency,
         "total": _money(invoice.total, currency(invoice.currency)),
-        "finalised_at": _instant(invoice.finalised_at),
+        "reason": reason,
     }
+
+
+def summary_of(invoice: Invoice, subscription: Subscription, customer: str) -> InvoiceSummary:
+    """Return the summary of a whole invoice; `customer` is its name."""
+    return InvoiceSummary(
+        id=invoice.id,
+        number=invoice.number,
+        status=invoice.status,
+        mode=invoice.mode,
+        customer=customer,
+        consumer=subscription.consumer_name,
+        period_start=invoice.period_start,
+        period_end=invoice.period_end,
+        currency=invoice.currency,
+        total=invoice.total,
+        finalised_at=invoice.finalised_at,
+    )
 
 
 def invoice_json(invoice: Invoice, subscription: Subscription, customer: str) -> dict[str, Any]:
@@ -39,7 +72,7 @@ def invoice_json(invoice: Invoice, subscription: Subscription, customer: str) ->
     phases = {phase.id: phase for phase in subscription.phases}
     zone = _zone(next((phases[line.phase] for line in invoice.lines), subscription.phases[-1]))
     return {
-        **summary_json(invoice, subscription, customer),
+        **summary_json(summary_of(invoice, subscription, customer)),
         "finalised_text": None if invoice.finalised_at is None else day(invoice.finalised_at, zone),
         "period_text": _period_text(invoice, zone),
         "sequence": invoice.sequence,

@@ -1,0 +1,132 @@
+"""`tollway subscription`: who is on which plan."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from tollway.app.settings import load_settings
+from tollway.billing.models import Subscription
+from tollway.billing.subscriptions import Timing
+from tollway.cli.main import app
+from tollway.cli.output import DEFAULT_OUTPUT, OutputOption, emit
+from tollway.kernel.instants import format_instant
+from tollway.kernel.mode import Mode
+
+__all__: list[str] = []
+
+subscription_app = typer.Typer(help="Who is on which plan.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(subscription_app, name="subscription")
+
+ConsumerOption = Annotated[str, typer.Option("--consumer", help="Username, custom id or id of the consumer.")]
+PlanOption = Annotated[str, typer.Option("--plan", help="Name of the plan.")]
+_COLUMNS = ("consumer", "plan", "status", "mode", "starts_at", "ends_at", "next_plan", "next_plan_at")
+
+
+@subscription_app.command()
+def create(
+    consumer: ConsumerOption,
+    plan: PlanOption,
+    mode: Annotated[Mode, typer.Option(help="Test subscriptions are never collected.")] = Mode.LIVE,
+    output: OutputOption = DEFAULT_OUTPUT,
+) -> None:
+    """Subscribe a consumer to a plan from now on. A customer of its name is made if it has none.
+
+    Example: tollway subscription create --consumer pro_user_123 --plan pro
+    """
+    from tollway.app.commerce import open_seller
+
+    with open_seller(load_settings()) as seller:
+        subscription = seller.subscribing.create(consumer, plan, mode)
+        emit(_row(subscription, seller.clock.now()), output, columns=_COLUMNS)
+
+
+@subscription_app.command()
+def change(
+    consumer: ConsumerOption,
+    plan: PlanOption,
+    *,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show the next invoice as it would be, and change nothing.")
+    ] = False,
+    output: OutputOption = DEFAULT_OUTPUT,
+) -> None:
+    """Change the plan: an upgrade at once, anything else when the period ends.
+
+    An upgrade is a higher recurring fee at the same interval.
+
+    Example: tollway subscription change --consumer pro_user_123 --plan enterprise --preview
+    """
+    from tollway.app.commerce import open_seller
+    from tollway.app.invoice_report import preview_document
+    from tollway.cli.invoice import emit_invoice
+
+    with open_seller(load_settings()) as seller:
+        changed = seller.subscribing.change(consumer, plan, dry_run=preview)
+        if preview:
+            emit_invoice(preview_document(seller, changed.subscription), output)
+            return
+        row = _row(changed.subscription, seller.clock.now())
+        emit(
+            {**row, "change": changed.timing.value, "effective_at": format_instant(changed.effective_at)},
+            output,
+            columns=(*_COLUMNS, "change", "effective_at"),
+        )
+
+
+@subscription_app.command()
+def cancel(
+    consumer: ConsumerOption,
+    *,
+    now: Annotated[bool, typer.Option("--now", help="At once, not at the period's end.")] = False,
+    output: OutputOption = DEFAULT_OUTPUT,
+) -> None:
+    """End a subscription when its period ends, or at once. Fees paid in advance are not given back.
+
+    Example: tollway subscription cancel --consumer pro_user_123
+    """
+    from tollway.app.commerce import open_seller
+
+    with open_seller(load_settings()) as seller:
+        timing = Timing.NOW if now else Timing.PERIOD_END
+        subscription = seller.subscribing.cancel(consumer, timing)
+        emit(_row(subscription, seller.clock.now()), output, columns=_COLUMNS)
+
+
+@subscription_app.command("list")
+def list_subscriptions(
+    mode: Annotated[Mode | None, typer.Option(help="Only live or only test ones.")] = None,
+    output: OutputOption = DEFAULT_OUTPUT,
+) -> None:
+    """Show every subscription, those that ended too.
+
+    Example: tollway subscription list --mode live
+    """
+    from tollway.app.commerce import open_seller
+
+    with open_seller(load_settings()) as seller:
+        now = seller.clock.now()
+        rows = [_row(subscription, now) for subscription in seller.subscribing.all(mode)]
+        emit(rows, output, columns=_COLUMNS)
+
+
+def _row(subscription: Subscription, now: datetime) -> dict[str, Any]:
+    phase = subscription.phase_at(now)
+    following = subscription.phases[-1]
+    waits = phase is not None and following is not phase
+    return {
+        "id": str(subscription.id),
+        "consumer": subscription.consumer_name,
+        "plan": None if phase is None else phase.plan.label,
+        "status": "ended" if phase is None else "ending" if subscription.ends_at else "active",
+        "mode": subscription.mode.value,
+        "currency": subscription.currency,
+        "starts_at": format_instant(subscription.starts_at),
+        "ends_at": None if subscription.ends_at is None else format_instant(subscription.ends_at),
+        "next_plan": following.plan.label if waits else None,
+        "next_plan_at": format_instant(following.starts_at) if waits else None,
+        "customer": str(subscription.customer),
+        "phase": None if phase is None else str(phase.id),
+    }

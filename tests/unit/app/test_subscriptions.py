@@ -1,0 +1,237 @@
+"""Plans and subscriptions as the gateway has them: groups, limits, and who pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from tests.support.commerce import CATALOG
+from tests.support.databases import migrated
+from tests.support.gateway import Engine, open_store
+from tollway.app.plans import apply_catalog_file
+from tollway.app.subscriptions import Subscribing
+from tollway.billing.errors import SubscriptionConflict
+from tollway.billing.subscriptions import Timing
+from tollway.gateway.models import Attribution
+from tollway.kernel.clock import ManualClock
+from tollway.kernel.errors import InvalidInput, NotFound
+from tollway.kernel.mode import Mode
+from tollway.storage.commerce import Commerce
+from tollway.storage.gateway import GatewayStore
+
+START = datetime(2026, 1, 10, 9, tzinfo=UTC)
+END = datetime(2026, 2, 10, 9, tzinfo=UTC)
+
+
+class Shop:
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock(START)
+        self.engine = Engine()
+        self.store: GatewayStore = open_store(migrated(folder), self.engine, self.clock)
+        self.subscribing = Subscribing(self.store, self.clock)
+        self.apply(CATALOG)
+
+    def apply(self, catalog: str) -> list[tuple[str, str, int | None]]:
+        applied = apply_catalog_file(self.store, self.clock, catalog.encode(), "catalog.yaml")
+        return [(one.name, one.action.value, one.version) for one in applied]
+
+    def consumer(self, name: str, custom_id: str | None = None) -> None:
+        with self.store.write() as gateway:
+            gateway.consumers.create({"username": name, "custom_id": custom_id})
+
+    def at_gateway(self, name: str) -> tuple[list[str], Attribution]:
+        with self.store.read() as gateway:
+            consumer = gateway.consumers.get(name)
+            groups = gateway.consumer_groups.groups_of(consumer.id)
+            return [group.name for group in groups], consumer.attribution
+
+    def limit(self, group: str) -> dict[str, int] | None:
+        with self.store.read() as gateway:
+            found = gateway.consumer_groups.get(group)
+            plugins = gateway.plugins.repository.all(consumer_group_id=found.id)
+            windows = ("second", "minute", "hour", "day", "month", "year")
+            limits = [{w: p.config[w] for w in windows if p.config.get(w)} for p in plugins]
+        assert len(limits) <= 1
+        return limits[0] if limits else None
+
+    def version(self) -> int:
+        with self.store.read() as gateway:
+            return gateway.version
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    shop = Shop(tmp_path)
+    yield shop
+    shop.store.database.close()
+
+
+def test_each_plan_is_a_group_with_its_limit(shop: Shop) -> None:
+    assert (shop.limit("free"), shop.limit("pro"), shop.limit("enterprise")) == (
+        {"minute": 60},
+        {"minute": 1000},
+        None,
+    )
+    assert shop.engine.bases, "the engine compiles what a catalog makes of the configuration"
+
+
+def test_applying_twice_writes_nothing(shop: Shop) -> None:
+    version = shop.version()
+    assert {action for _, action, _ in shop.apply(CATALOG)} == {"unchanged"}
+    assert shop.version() == version
+
+
+def test_a_change_is_a_version_and_going_back_is_the_old_one(shop: Shop) -> None:
+    changed = CATALOG.replace("{minute: 1000}", "{hour: 5000}").replace("49.00", "59.00")
+    assert ("pro", "changed", 2) in shop.apply(changed)
+    assert shop.limit("pro") == {"hour": 5000}
+    assert ("pro", "changed", 1) in shop.apply(CATALOG)
+    assert shop.limit("pro") == {"minute": 1000}
+    assert ("pro", "changed", 3) in shop.apply(CATALOG.replace("    rate_limit: {minute: 1000}\n", ""))
+    assert shop.limit("pro") is None
+
+
+def test_another_number_of_zeros_is_no_change(shop: Shop) -> None:
+    assert {action for _, action, _ in shop.apply(CATALOG.replace('"49.00"', '"49"'))} == {"unchanged"}
+
+
+def test_a_changed_meter_counts_anew_from_then_on(shop: Shop) -> None:
+    shop.clock.advance(timedelta(hours=1))
+    applied = shop.apply(CATALOG.replace('["2xx", "3xx"]', '["2xx"]'))
+    assert applied[0] == ("api_calls", "changed", None)
+    with shop.store.database.read() as connection:
+        rows = connection.execute(text("SELECT effective_until - effective_from FROM meter ORDER BY id"))
+        assert [row[0] for row in rows] == [3_600_000_000, None]
+
+
+def test_a_faulty_catalog_changes_nothing(shop: Shop) -> None:
+    version = shop.version()
+    faulty = CATALOG.replace("{minute: 1000}", "{minute: 2000}").replace('"400.00"', '"4OO"')
+    with pytest.raises(InvalidInput, match=r"catalog.yaml:\d+: plans\[4\].prices\[0\].amount"):
+        shop.apply(faulty)
+    assert shop.version() == version
+    assert shop.limit("pro") == {"minute": 1000}
+
+
+def test_what_the_engine_refuses_is_not_stored(shop: Shop) -> None:
+    def refuse() -> None:
+        raise InvalidInput("plugins[0]", "no", "another")
+
+    shop.engine.refuse = refuse
+    with pytest.raises(InvalidInput):
+        shop.apply(CATALOG.replace("{minute: 1000}", "{minute: 2000}"))
+    assert shop.limit("pro") == {"minute": 1000}
+    with shop.store.database.read() as connection:
+        version = Commerce(connection, shop.clock).catalog.plan("pro")
+        assert version is not None
+        assert version.version == 1
+
+
+def test_subscribing_makes_a_customer_and_tells_the_gateway_in_one_version(shop: Shop) -> None:
+    shop.consumer("acme", "acme-uuid")
+    version = shop.version()
+    subscription = shop.subscribing.create("acme-uuid", "pro", Mode.TEST)
+    assert shop.version() == version + 1
+    groups, attribution = shop.at_gateway("acme")
+    assert groups == ["pro"]
+    assert attribution == Attribution(
+        customer_id=subscription.customer, phase_id=subscription.phases[0].id, mode=Mode.TEST
+    )
+    with shop.store.database.read() as connection:
+        customer = Commerce(connection, shop.clock).parties.customer(subscription.customer)
+    assert (customer.name, customer.mode) == ("acme", Mode.TEST)
+
+
+def test_who_cannot_subscribe_leaves_nothing_behind(shop: Shop) -> None:
+    shop.consumer("acme")
+    with pytest.raises(NotFound, match="no consumer named 'nobody'; create it first"):
+        shop.subscribing.create("nobody", "pro", Mode.LIVE)
+    with pytest.raises(NotFound, match="no plan named 'gold'; there is calendar, daily, enterprise, free"):
+        shop.subscribing.create("acme", "gold", Mode.LIVE)
+    shop.subscribing.create("acme", "pro", Mode.LIVE)
+    with pytest.raises(SubscriptionConflict, match="has a subscription to plan pro/1; change it"):
+        shop.subscribing.create("acme", "free", Mode.LIVE)
+    assert shop.at_gateway("acme")[0] == ["pro"]
+    assert len(shop.subscribing.all()) == 1
+
+
+def test_an_upgrade_moves_the_consumer_at_once(shop: Shop) -> None:
+    shop.consumer("acme")
+    shop.subscribing.create("acme", "pro", Mode.LIVE)
+    shop.clock.advance(timedelta(days=1))
+    preview = shop.subscribing.change("acme", "enterprise", dry_run=True)
+    assert preview.timing is Timing.NOW
+    assert shop.at_gateway("acme")[0] == ["pro"]
+    change = shop.subscribing.change("acme", "enterprise")
+    groups, attribution = shop.at_gateway("acme")
+    assert groups == ["enterprise"]
+    assert attribution.phase_id == change.subscription.phases[1].id
+
+
+def test_a_downgrade_moves_the_consumer_when_the_period_ends(shop: Shop) -> None:
+    shop.consumer("acme")
+    shop.subscribing.create("acme", "pro", Mode.LIVE)
+    change = shop.subscribing.change("acme", "free")
+    assert (change.timing, change.effective_at) == (Timing.PERIOD_END, END)
+    assert shop.subscribing.settle(END - timedelta(microseconds=1)) == 0
+    assert shop.at_gateway("acme")[0] == ["pro"]
+    assert shop.subscribing.settle(END) == 1
+    groups, attribution = shop.at_gateway("acme")
+    assert (groups, attribution.phase_id) == (["free"], change.subscription.phases[1].id)
+    assert shop.subscribing.settle(END) == 0
+
+
+def test_a_waiting_change_can_be_taken_back(shop: Shop) -> None:
+    shop.consumer("acme")
+    shop.subscribing.create("acme", "pro", Mode.LIVE)
+    shop.subscribing.change("acme", "free")
+    back = shop.subscribing.change("acme", "pro")
+    assert [phase.ends_at for phase in back.subscription.phases] == [None]
+    with pytest.raises(SubscriptionConflict, match="is on plan pro/1 already"):
+        shop.subscribing.change("acme", "pro")
+
+
+def test_cancelling_takes_effect_now_or_at_the_end(shop: Shop) -> None:
+    for name in ("now", "later"):
+        shop.consumer(name)
+        shop.subscribing.create(name, "pro", Mode.LIVE)
+    shop.clock.advance(timedelta(days=1))
+    assert shop.subscribing.cancel("now", Timing.NOW).ends_at == shop.clock.now()
+    later = shop.subscribing.cancel("later", Timing.PERIOD_END)
+    assert later.ends_at == END
+    assert shop.at_gateway("now")[0] == []
+    assert shop.at_gateway("now")[1].phase_id is None
+    assert shop.at_gateway("later")[0] == ["pro"]
+    with pytest.raises(SubscriptionConflict, match="is cancelled already and ends at 2026-02-10T09:00:00Z"):
+        shop.subscribing.cancel("later", Timing.PERIOD_END)
+    with pytest.raises(SubscriptionConflict, match="was cancelled and ends"):
+        shop.subscribing.change("later", "enterprise")
+    shop.subscribing.settle(END)
+    assert shop.at_gateway("later") == (
+        [],
+        Attribution(customer_id=later.customer, phase_id=None, mode=Mode.LIVE),
+    )
+    again = shop.subscribing.create("now", "free", Mode.LIVE)
+    shop.subscribing.settle(END)
+    assert shop.at_gateway("now")[1].phase_id == again.phases[0].id
+
+
+def test_a_consumer_belongs_to_a_customer_of_one_mode(shop: Shop) -> None:
+    shop.consumer("acme")
+    shop.subscribing.create("acme", "pro", Mode.LIVE)
+    shop.subscribing.cancel("acme", Timing.NOW)
+    with pytest.raises(SubscriptionConflict, match="belongs to live customer 'acme'"):
+        shop.subscribing.create("acme", "pro", Mode.TEST)
+
+
+def test_a_deleted_consumer_does_not_hold_up_the_end(shop: Shop) -> None:
+    shop.consumer("acme")
+    shop.subscribing.create("acme", "pro", Mode.LIVE)
+    shop.subscribing.change("acme", "free")
+    with shop.store.write() as gateway:
+        gateway.consumers.delete("acme")
+    assert shop.subscribing.settle(END) == 0
