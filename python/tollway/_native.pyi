@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias, final
 
 __version__: Final[str]
+FAILPOINTS: Final[bool]
+"""Whether this build heeds `TOLLWAY_FAILPOINT`; a release doesn't."""
 
 Cursor: TypeAlias = tuple[str, int, int, int]
 """How far a shard was read: node (32 hex digits), epoch, shard, offset. A shard not named stands at 0."""
@@ -187,3 +189,80 @@ class UsageReader:
         Raises:
             UsageLogError: a file is missing or unreadable, or a cursor lies above what is readable.
         """
+
+    def delete_passed(self, readers: Sequence[Sequence[Cursor]]) -> int:
+        """Delete the segments that every reader has passed, and return how many that were.
+
+        Each of `readers` says how far one reader has durably come; a shard that it doesn't name stands at
+        0. With no readers, nothing is deleted.
+
+        Raises:
+            UsageLogError: a shard can't be read, or a segment not removed.
+        """
+
+@final
+class UsageWriter:
+    """Writes a usage log from Python, for tests and simulations. The gateway writes its own.
+
+    Opening it begins a new epoch of the node (32 hex digits); nobody else may write as that node.
+    `segment_bytes` is a multiple of 4096. With `now_us`, the clock of the events stands there until
+    `set_now`; 0 is the system's clock.
+    """
+
+    def __new__(
+        cls,
+        directory: str,
+        node_id: str,
+        *,
+        shards: int = 1,
+        level: Literal["group", "strict", "relaxed"] = "group",
+        segment_bytes: int | None = None,
+        budget_bytes: int | None = None,
+        now_us: int = 0,
+    ) -> UsageWriter: ...
+    @property
+    def epoch(self) -> int: ...
+    def set_now(self, now_us: int) -> None:
+        """Set the clock of the events, µs since 1970. Their times don't go back with it."""
+
+    def append(
+        self,
+        shard: int = 0,
+        *,
+        request_id: bytes = ...,
+        consumer: bytes = ...,
+        credential: bytes = ...,
+        customer: bytes = ...,
+        phase: bytes = ...,
+        route: bytes = ...,
+        service: bytes = ...,
+        config_version: int = 0,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+        units: int = 1,
+        duration_us: int = 0,
+        upstream_us: int = 0,
+        status: int = 200,
+        part: int = 0,
+        last: bool = True,
+        completion: Literal["complete", "client_abort", "upstream_abort"] = "complete",
+        source: Literal["upstream", "cache"] = "upstream",
+        test_mode: bool = False,
+        grpc_status: int | None = None,
+        attempts: int = 1,
+        method: str = "GET",
+        path: str = "/",
+    ) -> tuple[int, int]:
+        """Append an event; ids are 16 bytes. Returns its offset and its time.
+
+        It can be read some 50 ms later, or once the writer is closed.
+
+        Raises:
+            UsageLogError: there is no room, or the writer is closed.
+        """
+
+    def close(self) -> None:
+        """End the epoch: all of it can be read from now on."""
+
+    def abandon(self) -> None:
+        """Leave the epoch as a process leaves it that is killed."""

@@ -1,6 +1,7 @@
 //! `tollway._native`: the engine as a Python module. Thin: every decision lives in the engine.
 
 mod config;
+mod usage;
 
 use pyo3::prelude::*;
 
@@ -8,5 +9,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    config::register(module)
+    module.add("FAILPOINTS", cfg!(feature = "failpoints"))?;
+    config::register(module)?;
+    usage::register(module)
 }

@@ -142,10 +142,9 @@ pub fn aggregate(
     reader: &mut Reader,
     start: &Cursors,
     end: &Cursors,
-    cuts: &[u64],
+    mut cuts: Vec<u64>,
     max_events: u64,
 ) -> Result<Batch> {
-    let mut cuts = cuts.to_vec();
     cuts.sort_unstable();
     let mut batch = Batch {
         done: true,

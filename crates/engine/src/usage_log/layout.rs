@@ -40,11 +40,15 @@ impl std::fmt::Display for ShardId {
     }
 }
 
-pub(super) fn node_name(node: &Id) -> String {
+/// A node as 32 hex digits.
+#[must_use]
+pub fn node_name(node: &Id) -> String {
     format!("{:032x}", u128::from_be_bytes(*node))
 }
 
-fn parse_node(name: &str) -> Option<Id> {
+/// Reads what [`node_name`] writes.
+#[must_use]
+pub fn parse_node(name: &str) -> Option<Id> {
     let mut node = [0; 16];
     if name.len() != 32
         || !name

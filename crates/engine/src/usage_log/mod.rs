@@ -37,6 +37,7 @@ mod retention;
 mod ring;
 mod scan;
 mod segment;
+mod select;
 mod shard;
 mod tail;
 #[cfg(test)]
@@ -51,9 +52,11 @@ pub use event::{
     method_number,
 };
 pub use health::{Health, ShardHealth};
+pub use layout::{node_name, parse_node};
 pub use log::UsageLog;
 pub use reader::{Cursors, Range, Reader, ShardView, View};
 pub use recovery::Recovered;
 pub use retention::delete_passed;
 pub use scan::{Gap, GapKind};
+pub use select::{Events, Logged, Selection};
 pub use shard::{Appended, Permit, Shard};

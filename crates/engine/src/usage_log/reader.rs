@@ -140,6 +140,14 @@ impl Reader {
         Ok((header, mark))
     }
 
+    /// How far a shard may be read now.
+    ///
+    /// # Errors
+    /// Its mark can't be read.
+    pub fn readable(&mut self, shard: ShardId) -> Result<u64> {
+        Ok(self.mark(shard)?.1.synced)
+    }
+
     /// Opens `[start, end)` of a shard for reading. None if `start` lies beyond the end of the log, as far
     /// as that can be told now.
     ///
