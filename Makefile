@@ -46,6 +46,7 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy demo
+	@$(BIN)/stubtest tollway._native >$(STAMPS)/stubtest.log || { cat $(STAMPS)/stubtest.log; exit 1; }
 	@$(BIN)/lint-imports --no-cache
 	@cargo fmt --all --check
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings

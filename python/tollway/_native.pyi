@@ -3,6 +3,24 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias, final
 
+__all__ = [
+    "FAILPOINTS",
+    "ConfigError",
+    "Cursor",
+    "Fault",
+    "Group",
+    "LogEvent",
+    "ShardState",
+    "UsageBatch",
+    "UsageLogError",
+    "UsageReader",
+    "UsageView",
+    "UsageWriter",
+    "__version__",
+    "check_base",
+    "check_rows",
+]
+
 __version__: Final[str]
 FAILPOINTS: Final[bool]
 """Whether this build heeds `TOLLWAY_FAILPOINT`; a release doesn't."""
@@ -255,7 +273,7 @@ class UsageWriter:
     ) -> tuple[int, int]:
         """Append an event; ids are 16 bytes. Returns its offset and its time.
 
-        It can be read some 50 ms later, or once the writer is closed.
+        It can be read some 50 ms later, or once the writer is closed. Waits up to 10 s for room.
 
         Raises:
             UsageLogError: there is no room, or the writer is closed.

@@ -7,6 +7,7 @@ mod writer;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use tollway_engine::usage_log::{
     Completion, Cursors, Id, LogError, ShardId, Source, node_name, parse_node,
 };
@@ -15,6 +16,10 @@ create_exception!(tollway._native, UsageLogError, PyException);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("UsageLogError", module.py().get_type::<UsageLogError>())?;
+    for alias in ["Cursor", "Fault", "Group"] {
+        // What the stub calls these is a tuple; there at run time too, for annotations.
+        module.add(alias, module.py().get_type::<PyTuple>())?;
+    }
     module.add_class::<reader::ShardState>()?;
     module.add_class::<reader::UsageView>()?;
     module.add_class::<reader::UsageBatch>()?;

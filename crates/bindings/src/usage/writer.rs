@@ -3,15 +3,21 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tollway_engine::usage_log::{
-    Completion, Level, LogConfig, Source, UsageEvent, UsageLog, method_number, system_clock,
+    Completion, Level, LogConfig, Permit, Refused, Shard, Source, UsageEvent, UsageLog,
+    method_number, system_clock,
 };
 
 use super::events::mode;
 use super::{UsageLogError, node, raised};
+
+/// How long an append waits for room.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[pyclass(frozen, module = "tollway._native")]
 pub struct UsageWriter {
@@ -153,9 +159,7 @@ impl UsageWriter {
             let shard = log.shard(shard).ok_or_else(|| {
                 PyValueError::new_err(format!("shard: there is no shard {shard}"))
             })?;
-            let refused =
-                |why: tollway_engine::usage_log::Refused| UsageLogError::new_err(why.to_string());
-            let appended = shard.admit().map_err(refused)?.append(&event);
+            let appended = admit(shard)?.append(&event);
             Ok((appended.offset, appended.time))
         })
     }
@@ -168,6 +172,17 @@ impl UsageWriter {
     fn abandon(&self, py: Python<'_>) {
         let log = self.log().take();
         py.detach(|| drop(log));
+    }
+}
+
+/// Where the gateway would refuse a request, a simulation waits for the disk.
+fn admit(shard: &Arc<Shard>) -> PyResult<Permit> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match shard.admit() {
+            Err(Refused::Full) if Instant::now() < patience => sleep(Duration::from_millis(1)),
+            other => return other.map_err(|why| UsageLogError::new_err(why.to_string())),
+        }
     }
 }
 
