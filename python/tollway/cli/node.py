@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from tollway.app.settings import load_settings
 from tollway.cli.main import app
 from tollway.cli.output import DEFAULT_OUTPUT, OutputOption, emit
 from tollway.kernel.instants import format_instant
@@ -29,6 +28,7 @@ def list_nodes(output: OutputOption = DEFAULT_OUTPUT) -> None:
 
     Example: tollway node list
     """
+    from tollway.app.settings import load_settings
     from tollway.app.usage import open_usage  # other commands start faster
 
     with open_usage(load_settings()) as usage:
@@ -48,6 +48,7 @@ def retire(
 
     Example: tollway node retire 3f9a --reason "disk lost on 2026-11-03, ticket 41"
     """
+    from tollway.app.settings import load_settings
     from tollway.app.usage import open_usage  # other commands start faster
 
     with open_usage(load_settings()) as usage:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tollway.cli.main import app
-from tollway.cli.output import Output, OutputOption, emit
+from tollway.cli.output import DEFAULT_OUTPUT, Output, OutputOption, emit
 from tollway.metering.access_log.tally import ConsumerField
 
 __all__ = ["simulate"]
@@ -29,7 +29,7 @@ def simulate(
     consumer_field: Annotated[
         ConsumerField, typer.Option(help="The log's field that says who called.")
     ] = ConsumerField.REMOTE_USER,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = DEFAULT_OUTPUT,
 ) -> None:
     """Say what a price list would have billed on an access log.
 

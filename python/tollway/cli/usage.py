@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from tollway.app.settings import load_settings
 from tollway.cli.main import app
 from tollway.cli.output import DEFAULT_OUTPUT, Output, OutputOption, emit, emit_lines
 
@@ -43,6 +42,7 @@ def usage(
     """
     if context.invoked_subcommand is not None:
         return
+    from tollway.app.settings import load_settings
     from tollway.app.usage import open_usage  # other commands start faster
     from tollway.app.usage_report import parse_range, usage_rows
 
@@ -64,6 +64,7 @@ def events(
 
     Example: tollway usage events --consumer pro_user_123 --output json
     """
+    from tollway.app.settings import load_settings
     from tollway.app.usage import open_usage  # other commands start faster
     from tollway.app.usage_report import parse_range, usage_events
 

@@ -18,7 +18,9 @@ def charge(rated: Rated, currency: Currency, previously_billed: Decimal | None =
     What was billed before, if it was whole minor units, is put back first: the last part of a period is the
     rounded whole less the rounded parts, so that a half goes the way it would have gone on one bill.
     """
-    billed = Fraction(previously_billed or 0)
+    if not previously_billed:
+        return Money.rounded(rated.amount, currency)
+    billed = Fraction(previously_billed)
     charged = Money.rounded(billed, currency)
     if Fraction(charged.amount) != billed:
         return Money.rounded(rated.amount, currency)
