@@ -21,8 +21,9 @@ __all__ = ["MeteringWorker"]
 _IDLE_SECONDS = 0.1
 _FAULT_SECONDS = 1.0
 _DRAIN_POLL_SECONDS = 0.02
-_FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 20_000, 1_000, 1_000_000
-_BATCH_SECONDS = 0.5
+_FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 64_000, 16_000, 256_000
+"""In events. More of them share a record, so large batches are cheap; memory bounds them."""
+_BATCH_SECONDS = 3.0
 """A batch shouldn't take longer: others wait for the write lock, and a crash repeats it."""
 
 log = structlog.get_logger()

@@ -132,5 +132,5 @@ def test_batches_grow_while_there_is_much_to_do(log: FakeLog, worker: MeteringWo
     worker._max_events = 2
     log.append(*(event() for _ in range(2 + 4 + 8)))
     assert [worker.run_once().events for _ in range(3)] == [2, 4, 8]
-    worker._adapt(2.0, full=True)
-    assert worker._max_events == 1000  # never fewer
+    worker._adapt(4.0, full=True)
+    assert worker._max_events == 16_000  # never fewer
