@@ -12,6 +12,8 @@ mod update;
 pub(crate) mod wire;
 
 #[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
 mod tests;
 
 pub use cache::Cache;

@@ -53,8 +53,8 @@ pub struct Route {
     pub upstream: Option<Arc<Upstream>>,
     /// The plugins of this route for a consumer that has none of its own.
     pub plugins: RoutePlugins,
-    pub allows_http: bool,
-    pub allows_https: bool,
+    /// A plain request is sent away.
+    pub needs_tls: bool,
     /// 426, or the redirect that a plain request to a route for TLS gets.
     pub https_redirect_status: u16,
     pub strip_path: bool,

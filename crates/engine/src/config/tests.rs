@@ -7,70 +7,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::fixtures::*;
 use super::*;
-use crate::uuid::Uuid;
-
-fn id(number: u8) -> String {
-    Uuid([number; 16]).to_string()
-}
-
-fn service(number: u8) -> Value {
-    json!({
-        "id": id(number), "name": null, "protocol": "http", "host": "up.example", "port": 80, "path": null,
-        "connect_timeout": 1000, "write_timeout": 1000, "read_timeout": 1000, "retries": 5, "enabled": true,
-        "tags": null,
-    })
-}
-
-fn route(number: u8, service: u8) -> Value {
-    json!({
-        "id": id(number), "name": null, "protocols": ["http"], "methods": null, "hosts": null, "paths": ["/a"],
-        "headers": null, "regex_priority": 0, "strip_path": true, "preserve_host": false, "path_handling": "v0",
-        "https_redirect_status_code": 426, "request_buffering": true, "response_buffering": true,
-        "service": {"id": id(service)}, "created_at": 1,
-    })
-}
-
-fn plugin(name: &str, config: &Value) -> Value {
-    json!({
-        "id": id(99), "name": name, "enabled": true, "config": config, "route": null, "service": null,
-        "consumer_group": null,
-    })
-}
-
-fn rate_limiting(minute: u32) -> Value {
-    json!({
-        "second": null, "minute": minute, "hour": null, "day": null, "month": null, "year": null,
-        "limit_by": "consumer", "header_name": null, "path": null, "policy": "local", "fault_tolerant": true,
-        "hide_client_headers": false, "error_code": 429, "error_message": "API rate limit exceeded",
-        "sync_rate": -1, "redis": {"host": null, "port": 6379},
-    })
-}
-
-fn key_auth() -> Value {
-    json!({
-        "key_names": ["apikey"], "hide_credentials": false, "anonymous": "guest", "key_in_header": true,
-        "key_in_query": true, "key_in_body": false, "run_on_preflight": true, "realm": null,
-    })
-}
-
-fn base() -> Value {
-    json!({
-        "services": [service(1)], "routes": [route(2, 1)], "consumer_groups": [{"id": id(3), "name": "gold"}],
-        "plugins": [plugin("key-auth", &key_auth()), plugin("rate-limiting", &rate_limiting(5))],
-    })
-}
-
-fn consumer(number: u8, username: &str) -> Value {
-    json!({
-        "id": id(number), "username": username, "custom_id": null, "groups": [], "acls": [], "plugins": [],
-        "customer": null, "phase": null, "mode": "live",
-    })
-}
-
-fn key(hash: u8, consumer: u8) -> Value {
-    json!({"id": id(hash), "hash": format!("{hash:02x}").repeat(32), "consumer": id(consumer)})
-}
 
 fn updater() -> Updater {
     Updater::new(Arc::default(), None)

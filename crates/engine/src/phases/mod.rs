@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! // once per thread
-//! let mut pipeline = Pipeline::new(&shared);                       // shared: configuration, counters, pepper
+//! let mut pipeline = Pipeline::new(&shared)?;                      // shared: configuration, counters, pepper
 //! // once per connection (HTTP/2: per stream, pooled): keeps its buffers from request to request
 //! let mut exchange = Exchange::new();
 //!
@@ -15,8 +15,7 @@
 //!         exchange.answer_body(answer, &mut body);                 // JSON; nothing for HEAD goes out
 //!         exchange.answered(&pipeline, answer);                    // counts it and lets the configuration go
 //!     }
-//!     Verdict::Forward => {
-//!         let upstream = exchange.upstream();                      // &Arc<Upstream>: address, timeouts, retries
+//!     Verdict::Forward(upstream) => {                              // Arc<Upstream>: address, timeouts, retries
 //!         exchange.write_target(&head, &mut out);                  // path and query to ask the upstream for
 //!         exchange.write_host(&head, &mut out);                    // the value of Host towards the upstream
 //!         // each client header line that is end-to-end and for which exchange.forwards(name) holds, then
@@ -28,17 +27,30 @@
 //!         // before the last byte
 //!         shard.append(&exchange.event(&outcome));                 // borrows the exchange's path
 //!         exchange.finished(&pipeline, &outcome);                  // counts it and lets the configuration go
+//!         // or, where the client went away before an answer began: exchange.abandoned(&pipeline)
 //!     }
 //! }
 //! ```
 //!
 //! What the HTTP layer answers before a head is complete (400, 408, 414, 431) goes through
-//! `Exchange::refuse`, which gives it a request id, and then on as under `Respond`.
+//! [`Pipeline::refuse`], which gives it a request id, and then on as under `Respond`.
 
 mod answer;
+mod exchange;
+mod headers;
+mod ids;
 mod outcome;
+mod pipeline;
 mod request;
+mod stats;
+mod text;
+
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Answer, AnswerKind};
+pub use exchange::Exchange;
 pub use outcome::{Outcome, UpstreamTimes};
+pub use pipeline::{Pipeline, Shared, Verdict};
 pub use request::{HeaderSink, Headers, Now, RequestHead};
+pub use stats::Totals;

@@ -51,6 +51,9 @@ pub struct Now {
 pub trait HeaderSink {
     /// One line. `value` holds no CR, LF or NUL.
     fn header(&mut self, name: &'static str, value: &[u8]);
+
+    /// One line of several values, with `, ` between them.
+    fn header_list<'a>(&mut self, name: &'static str, values: impl Iterator<Item = &'a [u8]>);
 }
 
 /// As HTTP/1 writes them, each line with its CRLF.
@@ -60,6 +63,17 @@ impl HeaderSink for Vec<u8> {
         self.extend_from_slice(name.as_bytes());
         self.extend_from_slice(b": ");
         self.extend_from_slice(value);
+        self.extend_from_slice(b"\r\n");
+    }
+
+    fn header_list<'a>(&mut self, name: &'static str, values: impl Iterator<Item = &'a [u8]>) {
+        self.extend_from_slice(name.as_bytes());
+        let mut joint: &[u8] = b": ";
+        for value in values {
+            self.extend_from_slice(joint);
+            self.extend_from_slice(value);
+            joint = b", ";
+        }
         self.extend_from_slice(b"\r\n");
     }
 }

@@ -1,0 +1,139 @@
+//! One exchange: what the phases found out about a request, kept until its end.
+
+use std::sync::Arc;
+
+use super::{Answer, Now, Outcome, Pipeline};
+use crate::config::{Consumer, Pinned, Route};
+use crate::limits::{Counted, Limits};
+use crate::usage_log::{Id, MAX_PATH, Mode, NO_ID, Source, UsageEvent};
+use crate::uuid::Uuid;
+
+/// The state of one exchange, used again for the next: its buffers stay, so a request that is like the ones before it
+/// allocates nothing.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// The version that judges this request, to its end.
+    pub(super) config: Option<Pinned>,
+    /// The route's place in it.
+    pub(super) route: Option<usize>,
+    pub(super) request_id: Id,
+    pub(super) began: Option<Now>,
+    pub(super) method: u8,
+    /// Normalised.
+    pub(super) path: Vec<u8>,
+    /// How much of `path` the route's path matched.
+    pub(super) matched: Option<usize>,
+    pub(super) consumer: Option<Arc<Consumer>>,
+    pub(super) credential: Option<Uuid>,
+    /// The number of the name under which the key was shown, if the upstream must not see it.
+    pub(super) hidden_key: Option<u8>,
+    pub(super) show_groups: bool,
+    pub(super) rate: Option<Rate>,
+    /// Where a redirect goes.
+    pub(super) location: Vec<u8>,
+}
+
+/// What rate-limiting found, for the headers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    pub(super) limits: Limits,
+    pub(super) counted: Counted,
+}
+
+impl Exchange {
+    /// One that nothing has happened in.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins anew.
+    pub(super) fn reset(&mut self, request_id: Id, began: Now) {
+        self.release();
+        self.request_id = request_id;
+        self.began = Some(began);
+        self.path.clear();
+        self.location.clear();
+        (self.matched, self.hidden_key, self.rate) = (None, None, None);
+        self.show_groups = false;
+        self.credential = None;
+    }
+
+    /// Lets go of what other threads share.
+    fn release(&mut self) {
+        self.route = None;
+        self.config = None;
+        self.consumer = None;
+    }
+
+    /// The route, once one matched.
+    pub(super) fn route(&self) -> Option<&Route> {
+        self.config.as_ref()?.base.routes.get(self.route?)
+    }
+
+    /// Whether a body is to be read whole before it is sent on: the request's, and the answer's.
+    #[must_use]
+    pub fn buffering(&self) -> (bool, bool) {
+        self.route().map_or((false, false), |route| {
+            (route.request_buffering, route.response_buffering)
+        })
+    }
+
+    /// The usage event of a forwarded exchange, or of one part of it. `time` is the log's to say.
+    #[must_use]
+    pub fn event(&self, outcome: &Outcome) -> UsageEvent<'_> {
+        let began = self.began.unwrap_or(outcome.upstream.sent);
+        let consumer = self.consumer.as_deref();
+        let id = |id: Option<Uuid>| id.map_or(NO_ID, |id| id.0);
+        let route = self.route();
+        let upstream = route.and_then(|route| route.upstream.as_ref());
+        UsageEvent {
+            request_id: self.request_id,
+            consumer: id(consumer.map(|consumer| consumer.id)),
+            credential: id(self.credential),
+            customer: id(consumer.and_then(|consumer| consumer.customer)),
+            phase: id(consumer.and_then(|consumer| consumer.phase)),
+            route: id(route.map(|route| route.id)),
+            service: id(upstream.map(|upstream| upstream.service)),
+            config_version: self.config.as_ref().map_or(0, |config| config.version),
+            bytes_in: outcome.bytes_in,
+            bytes_out: outcome.bytes_out,
+            units: 1,
+            duration: span(began, outcome.ended),
+            upstream: span(outcome.upstream.sent, outcome.upstream.head),
+            status: outcome.status,
+            part: 0,
+            last: true,
+            completion: outcome.completion,
+            source: Source::Upstream,
+            mode: consumer.map_or(Mode::Live, |consumer| consumer.mode),
+            grpc_status: outcome.grpc_status,
+            attempts: outcome.attempts,
+            method: self.method,
+            path: &self.path[..self.path.len().min(MAX_PATH)],
+        }
+    }
+
+    /// The answer of the gateway's own is on its way: counts it, and lets the configuration go.
+    pub fn answered(&mut self, pipeline: &Pipeline, answer: Answer) {
+        pipeline.stats().answered(answer.kind);
+        self.release();
+    }
+
+    /// The forwarded exchange has ended, and its event was appended.
+    pub fn finished(&mut self, pipeline: &Pipeline, outcome: &Outcome) {
+        pipeline.stats().forwarded(outcome.status);
+        self.release();
+    }
+
+    /// The client went away before any answer began: nobody was served, nothing is billed.
+    pub fn abandoned(&mut self, pipeline: &Pipeline) {
+        pipeline.stats().abandoned();
+        self.release();
+    }
+}
+
+/// µs from one instant to another; none where they are the wrong way round.
+fn span(from: Now, to: Now) -> u32 {
+    u32::try_from(to.mono.saturating_sub(from.mono)).unwrap_or(u32::MAX)
+}

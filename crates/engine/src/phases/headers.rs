@@ -1,0 +1,371 @@
+//! What the phases write: the request's target and header lines towards the upstream, the answer's towards the client.
+
+use std::fmt::Write as _;
+
+use super::exchange::{Exchange, Rate};
+use super::text::{Decimal, Text};
+use super::{Answer, AnswerKind, HeaderSink, Headers, Now, RequestHead, UpstreamTimes};
+use crate::limits::Window;
+use crate::router;
+use crate::uuid::hex_text;
+
+/// The gateway's name where HTTP asks for one.
+const PRODUCT: &[u8] = b"tollway";
+const VIA: &[u8] = b"1.1 tollway";
+
+/// Header lines of requests that the gateway writes itself, and believes nobody else about.
+const OWN_REQUEST_HEADERS: [&[u8]; 9] = [
+    b"x-anonymous-consumer",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-path",
+    b"x-forwarded-port",
+    b"x-forwarded-prefix",
+    b"x-forwarded-proto",
+    b"x-kong-request-id",
+    b"x-real-ip",
+];
+/// And those that begin so.
+const OWN_REQUEST_PREFIXES: [&[u8]; 3] = [b"x-consumer-", b"x-credential-", b"x-tollway-"];
+
+/// Header lines of answers that the gateway writes itself.
+const OWN_RESPONSE_HEADERS: [&[u8]; 4] = [
+    b"x-kong-proxy-latency",
+    b"x-kong-request-id",
+    b"x-kong-response-latency",
+    b"x-kong-upstream-latency",
+];
+/// And where rate-limiting ran, those that begin so.
+const RATE_PREFIXES: [&[u8]; 2] = [b"ratelimit", b"x-ratelimit-"];
+
+impl Exchange {
+    /// Writes the path and query to ask the upstream for.
+    pub fn write_target<H>(&self, head: &RequestHead<'_, H>, out: &mut Vec<u8>) {
+        if !self.path.starts_with(b"/") {
+            out.extend_from_slice(&self.path);
+            return;
+        }
+        let route = self.route();
+        let strips = route.is_some_and(|route| route.strip_path);
+        // Without a path of the route's there is still the leading slash to be taken away, and put back.
+        let stripped = strips.then(|| self.matched.unwrap_or(1));
+        let upstream = route.and_then(|route| route.upstream.as_ref());
+        let base = upstream.map_or("/", |upstream| &upstream.path);
+        router::write_upstream_path(base.as_bytes(), &self.path, stripped, out);
+        let Some(query) = head.query else { return };
+        let key_auth = route.and_then(|route| route.plugins.key_auth.as_ref());
+        if let (Some(name), Some(plugin)) = (self.hidden_key, key_auth) {
+            plugin.write_query_without_key(name, query, out);
+        } else {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+    }
+
+    /// Writes what `Host` says towards the upstream.
+    pub fn write_host<H>(&self, head: &RequestHead<'_, H>, out: &mut Vec<u8>) {
+        let route = self.route();
+        let upstream = route.and_then(|route| route.upstream.as_ref());
+        let own = upstream
+            .map_or("", |upstream| &upstream.authority)
+            .as_bytes();
+        let preserves = route.is_some_and(|route| route.preserve_host);
+        out.extend_from_slice(if preserves {
+            head.host.unwrap_or(own)
+        } else {
+            own
+        });
+    }
+
+    /// Whether a client's header line goes to the upstream. (Hop-by-hop lines and `Host` aren't asked about.)
+    ///
+    /// An upstream that turns header names into variables can't tell `_` from `-`, so neither is told apart here.
+    #[must_use]
+    pub fn forwards(&self, name: &[u8]) -> bool {
+        if matches!(name, [b'x' | b'X', b'-' | b'_', ..])
+            && (OWN_REQUEST_HEADERS.iter().any(|own| is_named(name, own))
+                || OWN_REQUEST_PREFIXES.iter().any(|own| begins(name, own)))
+        {
+            return false;
+        }
+        let Some(key) = self.hidden_key else {
+            return true;
+        };
+        let plugin = self
+            .route()
+            .and_then(|route| route.plugins.key_auth.as_ref());
+        !plugin.is_some_and(|plugin| plugin.is_key_header(key, name))
+    }
+
+    /// Writes the header lines that the upstream gets beside the client's own.
+    pub fn upstream_headers<H: Headers>(
+        &self,
+        head: &RequestHead<'_, H>,
+        out: &mut impl HeaderSink,
+    ) {
+        self.write_consumer(out);
+        self.write_forwarded(head, out);
+        out.header("Via", VIA);
+        out.header("X-Kong-Request-Id", &hex_text(&self.request_id));
+    }
+
+    fn write_consumer(&self, out: &mut impl HeaderSink) {
+        let Some(consumer) = self.consumer.as_deref() else {
+            return;
+        };
+        out.header("X-Consumer-ID", &consumer.id.text());
+        if let Some(custom_id) = &consumer.custom_id {
+            out.header("X-Consumer-Custom-ID", custom_id.as_bytes());
+        }
+        if let Some(username) = &consumer.username {
+            out.header("X-Consumer-Username", username.as_bytes());
+        }
+        match self.credential {
+            Some(credential) => out.header("X-Credential-Identifier", &credential.text()),
+            None => out.header("X-Anonymous-Consumer", b"true"),
+        }
+        if self.show_groups && !consumer.acls.is_empty() {
+            out.header_list(
+                "X-Consumer-Groups",
+                consumer.acls.iter().map(|acl| acl.as_bytes()),
+            );
+        }
+    }
+
+    fn write_forwarded<H: Headers>(&self, head: &RequestHead<'_, H>, out: &mut impl HeaderSink) {
+        let mut address = Text::default();
+        // A `Text` takes whatever is written.
+        let _ = write!(address, "{}", head.client.ip().to_canonical());
+        let before = head
+            .headers
+            .lines()
+            .filter(|(name, _)| is_named(name, b"x-forwarded-for"));
+        let chain = before.map(|(_, value)| value).chain([address.bytes()]);
+        out.header_list("X-Forwarded-For", chain);
+        out.header(
+            "X-Forwarded-Proto",
+            if head.tls { b"https" } else { b"http" },
+        );
+        if let Some(host) = head.host {
+            out.header("X-Forwarded-Host", router::split_authority(host).0);
+        }
+        out.header(
+            "X-Forwarded-Port",
+            Decimal::new(u64::from(head.port)).bytes(),
+        );
+        out.header("X-Forwarded-Path", head.path);
+        if let (Some(matched), Some(true)) =
+            (self.matched, self.route().map(|route| route.strip_path))
+            && let Some(prefix) = self.path.get(..matched)
+            && prefix.iter().all(u8::is_ascii_graphic)
+        {
+            out.header("X-Forwarded-Prefix", prefix);
+        }
+        out.header("X-Real-IP", address.bytes());
+    }
+
+    /// Whether an upstream's header line goes to the client. (Hop-by-hop lines aren't asked about.)
+    #[must_use]
+    pub fn returns(&self, name: &[u8]) -> bool {
+        let limits = self.rate.is_some();
+        let is_own = match name {
+            [b'x' | b'X', ..] => {
+                OWN_RESPONSE_HEADERS.iter().any(|own| is_named(name, own))
+                    || (limits && begins(name, RATE_PREFIXES[1]))
+            }
+            [b'r' | b'R', ..] => limits && begins(name, RATE_PREFIXES[0]),
+            _ => false,
+        };
+        !is_own
+    }
+
+    /// Writes the header lines that the client gets beside the upstream's own.
+    pub fn response_headers(&self, times: &UpstreamTimes, out: &mut impl HeaderSink) {
+        if let Some(rate) = &self.rate {
+            rate.write(out);
+        }
+        let own = self
+            .began
+            .map_or(0, |began| milliseconds(began, times.sent));
+        out.header("X-Kong-Proxy-Latency", Decimal::new(own).bytes());
+        let upstream = milliseconds(times.sent, times.head);
+        out.header("X-Kong-Upstream-Latency", Decimal::new(upstream).bytes());
+        out.header("Via", VIA);
+        out.header("X-Kong-Request-Id", &hex_text(&self.request_id));
+    }
+
+    /// Writes the header lines of an answer of the gateway's own: all but `Content-Length`, `Connection` and `Date`.
+    pub fn answer_headers(&self, answer: Answer, now: Now, out: &mut impl HeaderSink) {
+        out.header("Content-Type", b"application/json; charset=utf-8");
+        match answer.kind {
+            AnswerKind::NoKey | AnswerKind::UnknownKey | AnswerKind::DuplicateKey => {
+                let plugin = self
+                    .route()
+                    .and_then(|route| route.plugins.key_auth.as_ref());
+                let challenge = plugin.map_or("Key", |plugin| &plugin.challenge);
+                out.header("WWW-Authenticate", challenge.as_bytes());
+            }
+            AnswerKind::RedirectToTls => out.header("Location", &self.location),
+            AnswerKind::NeedsTls => out.header("Upgrade", b"TLS/1.2, HTTP/1.1"),
+            _ => {}
+        }
+        if let Some(rate) = &self.rate {
+            rate.write(out);
+            if answer.kind == AnswerKind::RateLimited {
+                out.header("Retry-After", Decimal::new(rate.tightest().reset).bytes());
+            }
+        }
+        let latency = self.began.map_or(0, |began| milliseconds(began, now));
+        out.header("X-Kong-Response-Latency", Decimal::new(latency).bytes());
+        out.header("X-Kong-Request-Id", &hex_text(&self.request_id));
+        out.header("Server", PRODUCT);
+    }
+
+    /// Writes the body of an answer of the gateway's own.
+    pub fn answer_body(&self, answer: Answer, out: &mut Vec<u8>) {
+        let own = answer.kind.message();
+        let message = match answer.kind {
+            AnswerKind::RateLimited => self.limit_message().unwrap_or(own),
+            _ => own,
+        };
+        out.extend_from_slice(b"{\"message\":\"");
+        for byte in message.bytes() {
+            match byte {
+                b'"' | b'\\' => out.extend([b'\\', byte]),
+                0..0x20 => {
+                    // JSON has no shorter way for all of them.
+                    let [high, low] =
+                        [byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[usize::from(half)]);
+                    out.extend([b'\\', b'u', b'0', b'0', high, low]);
+                }
+                _ => out.push(byte),
+            }
+        }
+        out.extend_from_slice(b"\",\"request_id\":\"");
+        out.extend_from_slice(&hex_text(&self.request_id));
+        out.extend_from_slice(b"\"}");
+    }
+
+    fn limit_message(&self) -> Option<&str> {
+        let base = &self.config.as_ref()?.base;
+        let plugin = base.rate_limiting(self.route()?, self.consumer.as_deref())?;
+        plugin.error_message.as_deref()
+    }
+}
+
+/// The window with the least left.
+struct Tightest {
+    window: Window,
+    limit: u64,
+    remaining: u64,
+    /// Seconds until it ends.
+    reset: u64,
+}
+
+impl Rate {
+    fn remaining(&self, window: Window, limit: u64) -> u64 {
+        limit.saturating_sub(self.counted.used(window))
+    }
+
+    /// The window with the least left; of equals the longest, which is open again last.
+    fn tightest(&self) -> Tightest {
+        let with_limits = Window::ALL
+            .into_iter()
+            .filter_map(|window| Some((window, self.limits.get(window)?)));
+        let least = with_limits
+            .map(|(window, limit)| {
+                (
+                    self.remaining(window, limit),
+                    std::cmp::Reverse(window),
+                    limit,
+                )
+            })
+            .min();
+        let (remaining, std::cmp::Reverse(window), limit) =
+            least.unwrap_or((0, std::cmp::Reverse(Window::Second), 0));
+        let reset = window.end(self.counted.time) - self.counted.time;
+        Tightest {
+            window,
+            limit,
+            remaining,
+            reset,
+        }
+    }
+
+    /// Kong's headers, and those of the IETF's draft.
+    fn write(&self, out: &mut impl HeaderSink) {
+        let mut policy = Text::default();
+        for window in Window::ALL {
+            let Some(limit) = self.limits.get(window) else {
+                continue;
+            };
+            let (limit_name, remaining_name) = kong_names(window);
+            out.header(limit_name, Decimal::new(limit).bytes());
+            out.header(
+                remaining_name,
+                Decimal::new(self.remaining(window, limit)).bytes(),
+            );
+            let length = window.end(self.counted.time) - window.start(self.counted.time);
+            if !policy.bytes().is_empty() {
+                policy.push(b", ");
+            }
+            push_item(&mut policy, window, (b";q=", limit), (b";w=", length));
+        }
+        let Tightest {
+            window,
+            limit,
+            remaining,
+            reset,
+        } = self.tightest();
+        out.header("RateLimit-Limit", Decimal::new(limit).bytes());
+        out.header("RateLimit-Remaining", Decimal::new(remaining).bytes());
+        out.header("RateLimit-Reset", Decimal::new(reset).bytes());
+        out.header("RateLimit-Policy", policy.bytes());
+        let mut now = Text::default();
+        push_item(&mut now, window, (b";r=", remaining), (b";t=", reset));
+        out.header("RateLimit", now.bytes());
+    }
+}
+
+/// An item of the draft's lists: the window's name and two numbers about it.
+fn push_item(text: &mut Text, window: Window, one: (&[u8], u64), other: (&[u8], u64)) {
+    text.push(b"\"");
+    text.push(window.name().as_bytes());
+    text.push(b"\"");
+    for (name, number) in [one, other] {
+        text.push(name);
+        text.push_number(number);
+    }
+}
+
+fn kong_names(window: Window) -> (&'static str, &'static str) {
+    match window {
+        Window::Second => ("X-RateLimit-Limit-Second", "X-RateLimit-Remaining-Second"),
+        Window::Minute => ("X-RateLimit-Limit-Minute", "X-RateLimit-Remaining-Minute"),
+        Window::Hour => ("X-RateLimit-Limit-Hour", "X-RateLimit-Remaining-Hour"),
+        Window::Day => ("X-RateLimit-Limit-Day", "X-RateLimit-Remaining-Day"),
+        Window::Month => ("X-RateLimit-Limit-Month", "X-RateLimit-Remaining-Month"),
+        Window::Year => ("X-RateLimit-Limit-Year", "X-RateLimit-Remaining-Year"),
+    }
+}
+
+fn milliseconds(from: Now, to: Now) -> u64 {
+    to.mono.saturating_sub(from.mono) / 1000
+}
+
+/// Whether a header's name is this one, given in lower case and with dashes.
+fn is_named(name: &[u8], own: &[u8]) -> bool {
+    name.len() == own.len() && begins(name, own)
+}
+
+fn begins(name: &[u8], own: &[u8]) -> bool {
+    name.len() >= own.len() && std::iter::zip(name, own).all(|(byte, own)| plain(*byte) == *own)
+}
+
+fn plain(byte: u8) -> u8 {
+    if byte == b'_' {
+        b'-'
+    } else {
+        byte.to_ascii_lowercase()
+    }
+}

@@ -1,0 +1,293 @@
+//! The phases in their order, once per request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::exchange::{Exchange, Rate};
+use super::ids::RequestIds;
+use super::stats::{ThreadStats, Totals};
+use super::{Answer, AnswerKind, Headers, Now, RequestHead};
+use crate::config::{
+    Config, ConfigReader, ConfigStore, Consumer, KeyHash, Pinned, Route, Upstream,
+};
+use crate::limits::Counters;
+use crate::plugins::acl::Passage;
+use crate::plugins::key_auth::{KeyAuth, Shown};
+use crate::plugins::rate_limiting::Caller;
+use crate::router::{self, Query};
+use crate::usage_log::method_number;
+
+/// What the threads of a gateway have in common.
+#[derive(Debug)]
+pub struct Shared {
+    store: Arc<ConfigStore>,
+    counters: Arc<Counters>,
+    /// HMAC with the key already in it: both of its SHA-256 states are ready, and copied per look-up.
+    pepper: Hmac<Sha256>,
+    threads: Mutex<Vec<Arc<ThreadStats>>>,
+}
+
+/// One thread's way through the phases.
+#[derive(Debug)]
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    reader: ConfigReader,
+    ids: RequestIds,
+    stats: Arc<ThreadStats>,
+    /// For what is looked at once: a host in lower case, a decoded key.
+    buffer: Vec<u8>,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It goes to this upstream.
+    Forward(Arc<Upstream>),
+    /// The gateway answers it.
+    Respond(Answer),
+}
+
+impl Shared {
+    /// `pepper` is the key of API keys' HMAC.
+    #[must_use]
+    pub fn new(store: Arc<ConfigStore>, counters: Arc<Counters>, pepper: [u8; 32]) -> Self {
+        // HMAC fills a shorter key up with zeros.
+        let mut block = [0; 64];
+        block[..pepper.len()].copy_from_slice(&pepper);
+        Self {
+            store,
+            counters,
+            pepper: Hmac::new(&block.into()),
+            threads: Mutex::default(),
+        }
+    }
+
+    /// The counters, for [`Counters::maintain`].
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// What all threads have counted.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        Totals::sum(&threads)
+    }
+}
+
+impl Pipeline {
+    /// A thread's own pipeline.
+    ///
+    /// # Errors
+    /// The operating system gives no seed.
+    pub fn new(shared: &Arc<Shared>) -> Result<Self, getrandom::Error> {
+        let stats = Arc::new(ThreadStats::default());
+        let mut threads = shared
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        threads.push(Arc::clone(&stats));
+        drop(threads);
+        Ok(Self {
+            reader: ConfigReader::new(Arc::clone(&shared.store)),
+            shared: Arc::clone(shared),
+            ids: RequestIds::new()?,
+            stats,
+            buffer: Vec::new(),
+        })
+    }
+
+    pub(super) fn stats(&self) -> &ThreadStats {
+        &self.stats
+    }
+
+    /// Takes note that the configuration may have changed, so that a thread without requests doesn't keep an old version.
+    pub fn refresh(&mut self) {
+        self.reader.current();
+    }
+
+    /// For what is answered before there is a whole head: gives the exchange a request id.
+    pub fn refuse(&mut self, exchange: &mut Exchange, kind: AnswerKind, now: Now) -> Answer {
+        exchange.reset(self.ids.next(), now);
+        Answer::from(kind)
+    }
+
+    /// Takes a request through the phases.
+    pub fn begin<H: Headers>(
+        &mut self,
+        exchange: &mut Exchange,
+        head: &RequestHead<'_, H>,
+        now: Now,
+    ) -> Verdict {
+        exchange.reset(self.ids.next(), now);
+        exchange.method = method_number(head.method);
+        let Some(config) = self.reader.current() else {
+            return Verdict::Respond(AnswerKind::Unavailable.into());
+        };
+        let config = exchange.config.insert(config.clone()).clone();
+        match self.judge(&config, exchange, head, now) {
+            Ok(upstream) => Verdict::Forward(upstream),
+            Err(answer) => Verdict::Respond(answer),
+        }
+    }
+
+    fn judge<H: Headers>(
+        &mut self,
+        config: &Pinned,
+        exchange: &mut Exchange,
+        head: &RequestHead<'_, H>,
+        now: Now,
+    ) -> Result<Arc<Upstream>, Answer> {
+        let route = self.route(config, exchange, head)?;
+        if !head.tls && route.needs_tls {
+            return Err(needs_tls(route, exchange, head));
+        }
+        let upstream = route.upstream.as_ref().ok_or(AnswerKind::NoService)?;
+        if let Some(key_auth) = &route.plugins.key_auth {
+            self.authenticate(key_auth, config, exchange, head)?;
+        }
+        if let Some(acl) = &route.plugins.acl {
+            match acl.judge(exchange.consumer.as_deref(), &config.base) {
+                Passage::Pass { show_groups } => exchange.show_groups = show_groups,
+                Passage::Unauthenticated => return Err(AnswerKind::AclUnauthenticated.into()),
+                Passage::Forbidden => return Err(AnswerKind::AclForbidden.into()),
+            }
+        }
+        self.limit(config, route, exchange, head, now)?;
+        Ok(Arc::clone(upstream))
+    }
+
+    fn route<'a, H: Headers>(
+        &mut self,
+        config: &'a Config,
+        exchange: &mut Exchange,
+        head: &RequestHead<'_, H>,
+    ) -> Result<&'a Route, Answer> {
+        router::normalise(head.path, &mut exchange.path);
+        let (host, port) = router::split_authority(head.host.unwrap_or_default());
+        let host = if host.iter().any(u8::is_ascii_uppercase) {
+            self.buffer.clear();
+            self.buffer.extend(host.iter().map(u8::to_ascii_lowercase));
+            &self.buffer
+        } else {
+            host
+        };
+        let query = Query {
+            method: head.method,
+            host,
+            host_port: port.unwrap_or(if head.tls { 443 } else { 80 }),
+            path: &exchange.path,
+            headers: head.headers,
+        };
+        let found = config.base.router.find(&query).ok_or(AnswerKind::NoRoute)?;
+        let route = config
+            .base
+            .routes
+            .get(found.route)
+            .ok_or(AnswerKind::NoRoute)?;
+        exchange.route = Some(found.route);
+        exchange.matched = found.matched;
+        Ok(route)
+    }
+
+    /// key-auth, 1250.
+    fn authenticate<H: Headers>(
+        &mut self,
+        plugin: &KeyAuth,
+        config: &Config,
+        exchange: &mut Exchange,
+        head: &RequestHead<'_, H>,
+    ) -> Result<(), Answer> {
+        if !plugin.run_on_preflight && head.method == b"OPTIONS" {
+            return Ok(());
+        }
+        let refusal = match plugin.find(head, &mut self.buffer) {
+            Shown::Nothing => AnswerKind::NoKey,
+            Shown::Duplicate => AnswerKind::DuplicateKey,
+            Shown::Key { key, name } => {
+                exchange.hidden_key = plugin.hide_credentials.then_some(name);
+                let hash = self.shared.pepper.clone().chain_update(key).finalize();
+                if let Some((consumer, credential)) =
+                    config.by_key(&KeyHash(hash.into_bytes().into()))
+                {
+                    exchange.consumer = Some(Arc::clone(consumer));
+                    exchange.credential = Some(credential.id);
+                    return Ok(());
+                }
+                AnswerKind::UnknownKey
+            }
+        };
+        let anonymous = plugin.anonymous.as_ref().ok_or(refusal)?;
+        let consumer = config.anonymous(anonymous).ok_or(AnswerKind::PluginFault)?;
+        exchange.consumer = Some(Arc::clone(consumer));
+        Ok(())
+    }
+
+    /// rate-limiting, 910.
+    fn limit<H: Headers>(
+        &self,
+        config: &Config,
+        route: &Route,
+        exchange: &mut Exchange,
+        head: &RequestHead<'_, H>,
+        now: Now,
+    ) -> Result<(), Answer> {
+        let consumer: Option<&Consumer> = exchange.consumer.as_deref();
+        let Some(plugin) = config.base.rate_limiting(route, consumer) else {
+            return Ok(());
+        };
+        let caller = Caller {
+            consumer: consumer.map(|consumer| consumer.id),
+            credential: exchange.credential,
+            service: route.upstream.as_ref().map(|upstream| upstream.service),
+            path: &exchange.path,
+        };
+        let key = plugin.counter(&caller, head);
+        let Ok(counted) = self.shared.counters.count(key, &plugin.limits, now) else {
+            if plugin.fault_tolerant {
+                self.stats.uncounted();
+                return Ok(());
+            }
+            return Err(AnswerKind::PluginFault.into());
+        };
+        if !plugin.hide_client_headers {
+            exchange.rate = Some(Rate {
+                limits: plugin.limits,
+                counted,
+            });
+        }
+        if counted.admitted {
+            return Ok(());
+        }
+        Err(Answer {
+            kind: AnswerKind::RateLimited,
+            status: plugin.error_code,
+        })
+    }
+}
+
+/// The answer to a plain request on a route for TLS alone.
+fn needs_tls<H: Headers>(
+    route: &Route,
+    exchange: &mut Exchange,
+    head: &RequestHead<'_, H>,
+) -> Answer {
+    let (Some(host), 301..=308) = (head.host, route.https_redirect_status) else {
+        return AnswerKind::NeedsTls.into();
+    };
+    let location = &mut exchange.location;
+    location.extend_from_slice(b"https://");
+    location.extend_from_slice(router::split_authority(host).0);
+    router::write_escaped(&exchange.path, location);
+    if let Some(query) = head.query {
+        location.push(b'?');
+        location.extend_from_slice(query);
+    }
+    Answer {
+        kind: AnswerKind::RedirectToTls,
+        status: route.https_redirect_status,
+    }
+}
