@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tollway.app.settings import load_settings
 from tollway.cli.invoice import WaitOption, emit_run
 from tollway.cli.main import app
+from tollway.cli.opening import opened_seller
 from tollway.cli.output import DEFAULT_OUTPUT, OutputOption
 from tollway.kernel.instants import parse_instant
 
@@ -36,8 +36,6 @@ def run(
 
     Example: tollway billing run --as-of 2026-12-01T00:00:00Z
     """
-    from tollway.app.commerce import open_seller
-
     instant = parse_instant(as_of, "--as-of")
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         emit_run(seller.close_test_periods(instant, wait=timedelta(seconds=wait)), output)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tollway.app.settings import load_settings
 from tollway.cli.main import app
+from tollway.cli.opening import opened_seller
 from tollway.cli.output import DEFAULT_OUTPUT, OutputOption, emit
 from tollway.kernel.errors import InvalidInput
 
@@ -32,14 +32,13 @@ def apply_file(
 
     Example: tollway catalog apply catalog.yaml
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.plans import apply_catalog_file
 
     try:
         raw = file.read_bytes()
     except OSError as error:
         raise InvalidInput(str(file), error.strerror or "not readable") from None
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         applied = apply_catalog_file(seller.gateways, seller.clock, raw, str(file))
     emit(
         [

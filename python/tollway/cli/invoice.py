@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tollway.app.settings import load_settings
 from tollway.billing.models import InvoiceStatus
 from tollway.cli.main import app
+from tollway.cli.opening import opened_seller
 from tollway.cli.output import DEFAULT_OUTPUT, Output, OutputOption, emit, emit_lines
 from tollway.kernel.errors import Conflict
 from tollway.kernel.instants import format_instant, parse_instant
@@ -60,10 +60,8 @@ def run(
 
     Example: tollway invoice run --until 2026-12-01T00:00:00Z
     """
-    from tollway.app.commerce import open_seller
-
     instant = parse_instant(until, "--until")
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         now = seller.clock.now()
         if instant > now:
             typer.echo(f"tollway: periods that end after now, {format_instant(now)}, stay open", err=True)
@@ -82,10 +80,9 @@ def list_invoices(
 
     Example: tollway invoice list --status draft
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.invoice_report import summaries
 
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         emit(summaries(seller, customer=customer, mode=mode, status=status), output, columns=_SUMMARY)
 
 
@@ -101,10 +98,9 @@ def show(
 
     Example: tollway invoice show INV-000042 --format html > invoice.html
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.invoice_report import find_invoice, invoice_document
 
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         emit_invoice(invoice_document(seller, find_invoice(seller, invoice)), form or output)
 
 
@@ -120,10 +116,9 @@ def preview(
 
     Example: tollway invoice preview --consumer pro_user_123
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.invoice_report import preview_document
 
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         emit_invoice(preview_document(seller, seller.subscribing.of(consumer)), form or output)
 
 
@@ -133,10 +128,9 @@ def lines(invoice: InvoiceArgument, output: OutputOption = DEFAULT_OUTPUT) -> No
 
     Example: tollway invoice lines INV-000042 --output json
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.invoice_report import find_invoice, invoice_document
 
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         document = invoice_document(seller, find_invoice(seller, invoice))
         emit(document["lines"], output, columns=_LINES)
 
@@ -151,10 +145,9 @@ def events(
 
     Example: tollway invoice events INV-000042 --line 2 --output json
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.invoice_report import find_invoice, invoice_events
 
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         found = invoice_events(seller, find_invoice(seller, invoice), line)
         if output is Output.JSON:
             emit_lines(found)

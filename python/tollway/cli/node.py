@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tollway.cli.main import app
+from tollway.cli.opening import opened_usage
 from tollway.cli.output import DEFAULT_OUTPUT, OutputOption, emit
 from tollway.kernel.instants import format_instant
 from tollway.metering.models import NodeState
@@ -28,10 +29,7 @@ def list_nodes(output: OutputOption = DEFAULT_OUTPUT) -> None:
 
     Example: tollway node list
     """
-    from tollway.app.settings import load_settings
-    from tollway.app.usage import open_usage  # other commands start faster
-
-    with open_usage(load_settings()) as usage:
+    with opened_usage() as usage:
         usage.worker.catch_up()
         faults = Counter((fault.shard.node, fault.kind) for fault in usage.nodes.faults())
         reasons = {act.node: act.reason for act in usage.nodes.acts() if act.act == "retire"}
@@ -48,10 +46,7 @@ def retire(
 
     Example: tollway node retire 3f9a --reason "disk lost on 2026-11-03, ticket 41"
     """
-    from tollway.app.settings import load_settings
-    from tollway.app.usage import open_usage  # other commands start faster
-
-    with open_usage(load_settings()) as usage:
+    with opened_usage() as usage:
         retired = usage.nodes.retire(node, actor=_actor(), reason=reason)
         emit(_row(retired, Counter(), {retired.node: reason}), output)
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tollway.app.settings import load_settings
 from tollway.billing.models import SellerEntity
 from tollway.cli.main import app
+from tollway.cli.opening import opened_seller
 from tollway.cli.output import DEFAULT_OUTPUT, OutputOption, emit
 
 __all__: list[str] = []
@@ -32,10 +32,9 @@ def set_details(
 
     Example: tollway seller set --name "Atlas Data" --address "1 Quay Street" --address Boston --country US
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.parties import set_seller
 
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         changed = set_seller(
             seller.usage.main,
             seller.clock,
@@ -55,10 +54,9 @@ def show(output: OutputOption = DEFAULT_OUTPUT) -> None:
 
     Example: tollway seller show
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.parties import set_seller
 
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         emit(_row(set_seller(seller.usage.main, seller.clock)), output)
 
 

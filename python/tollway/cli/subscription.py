@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tollway.app.settings import load_settings
 from tollway.billing.models import Subscription
 from tollway.billing.subscriptions import Timing
 from tollway.cli.main import app
+from tollway.cli.opening import opened_seller
 from tollway.cli.output import DEFAULT_OUTPUT, OutputOption, emit
 from tollway.kernel.instants import format_instant
 from tollway.kernel.mode import Mode
@@ -36,9 +36,7 @@ def create(
 
     Example: tollway subscription create --consumer pro_user_123 --plan pro
     """
-    from tollway.app.commerce import open_seller
-
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         subscription = seller.subscribing.create(consumer, plan, mode)
         emit(_row(subscription, seller.clock.now()), output, columns=_COLUMNS)
 
@@ -59,11 +57,10 @@ def change(
 
     Example: tollway subscription change --consumer pro_user_123 --plan enterprise --preview
     """
-    from tollway.app.commerce import open_seller
     from tollway.app.invoice_report import preview_document
     from tollway.cli.invoice import emit_invoice
 
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         changed = seller.subscribing.change(consumer, plan, dry_run=preview)
         if preview:
             emit_invoice(preview_document(seller, changed.subscription), output)
@@ -87,9 +84,7 @@ def cancel(
 
     Example: tollway subscription cancel --consumer pro_user_123
     """
-    from tollway.app.commerce import open_seller
-
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         timing = Timing.NOW if now else Timing.PERIOD_END
         subscription = seller.subscribing.cancel(consumer, timing)
         emit(_row(subscription, seller.clock.now()), output, columns=_COLUMNS)
@@ -104,9 +99,7 @@ def list_subscriptions(
 
     Example: tollway subscription list --mode live
     """
-    from tollway.app.commerce import open_seller
-
-    with open_seller(load_settings()) as seller:
+    with opened_seller() as seller:
         now = seller.clock.now()
         rows = [_row(subscription, now) for subscription in seller.subscribing.all(mode)]
         emit(rows, output, columns=_COLUMNS)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tollway.cli.main import app
+from tollway.cli.opening import opened_usage
 from tollway.cli.output import DEFAULT_OUTPUT, Output, OutputOption, emit, emit_lines
 
 __all__: list[str] = []
@@ -42,12 +43,10 @@ def usage(
     """
     if context.invoked_subcommand is not None:
         return
-    from tollway.app.settings import load_settings
-    from tollway.app.usage import open_usage  # other commands start faster
     from tollway.app.usage_report import parse_range, usage_rows
 
     first, last = parse_range(start, end)
-    with open_usage(load_settings()) as opened:
+    with opened_usage() as opened:
         emit(usage_rows(opened, consumer=consumer, start=first, end=last), output)
 
 
@@ -64,12 +63,10 @@ def events(
 
     Example: tollway usage events --consumer pro_user_123 --output json
     """
-    from tollway.app.settings import load_settings
-    from tollway.app.usage import open_usage  # other commands start faster
     from tollway.app.usage_report import parse_range, usage_events
 
     first, last = parse_range(start, end)
-    with open_usage(load_settings()) as opened:
+    with opened_usage() as opened:
         found = usage_events(opened, consumer=consumer, meter=meter, start=first, end=last)
         if output is Output.JSON:
             emit_lines(found)

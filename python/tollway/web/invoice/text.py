@@ -33,7 +33,7 @@ def _lines(invoice: Mapping[str, Any]) -> Iterator[str]:
     yield _row("", invoice["currency"])
     for line in invoice["lines"]:
         yield _row(f"{line['line']}  {_plain(line['description'])}", figure(line["total"]))
-        details = [line["service_text"]]
+        details = [] if line["service_text"] in line["description"] else [line["service_text"]]
         details += [f"{step['description']} = {figure(step['amount'])}" for step in line["explanation"]]
         for detail in details:
             yield from textwrap.wrap(

@@ -1,0 +1,184 @@
+"""Selling on the command line, over real databases and a real usage log."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from typer.testing import CliRunner
+
+from tollway import _native
+from tollway.app.commerce import open_seller
+from tollway.app.settings import load_settings
+from tollway.cli.main import app
+from tollway.kernel.errors import Conflict, TollwayError
+from tollway.kernel.ids import new_id
+from tollway.kernel.instants import format_instant
+
+CATALOG = """
+_format_version: "1.0"
+currency: USD
+meters:
+  - {name: api_calls, aggregation: count, filter: {status: ["2xx", "3xx"]}}
+plans:
+  - name: free
+    rate_limit: {minute: 60}
+    prices:
+      - {model: per_unit, meter: api_calls, unit_amount: "0"}
+  - name: pro
+    rate_limit: {minute: 1000}
+    prices:
+      - {model: flat, amount: "49.00"}
+      - model: graduated
+        meter: api_calls
+        tiers: [{up_to: "10", unit_amount: "0"}, {up_to: null, unit_amount: "0.002"}]
+"""
+
+
+class Cli:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "catalog.yaml").write_text(CATALOG)
+
+    def run(self, *arguments: str) -> str:
+        """Run a command as `main` does; what it refuses is raised."""
+        result = CliRunner().invoke(app, ["--data-dir", str(self.folder / "data"), *arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--output", "json"))
+
+    def lines(self, *arguments: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.run(*arguments, "--output", "json").splitlines()]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    monkeypatch.setenv("TOLLWAY_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    cli = Cli(tmp_path)
+    cli.run("catalog", "apply", "catalog.yaml")
+    with open_seller(load_settings()) as seller, seller.gateways.write() as gateway:
+        for name in ("acme", "hobby"):
+            gateway.consumers.create({"username": name})
+    return cli
+
+
+def _serve(folder: Path, calls: list[tuple[dict[str, Any], int]]) -> list[str]:
+    """Log calls as a gateway would, and end it; return the request ids of those that count."""
+    writer = _native.UsageWriter(str(folder / "data" / "usage-log"), "ab" * 16)
+    counted = []
+    for subscription, status in calls:
+        request = new_id()
+        writer.append(
+            request_id=request.bytes,
+            customer=UUID(subscription["customer"]).bytes,
+            phase=UUID(subscription["phase"]).bytes,
+            status=status,
+            test_mode=subscription["mode"] == "test",
+        )
+        if status < 400:
+            counted.append(request.hex)
+    writer.close()
+    return counted
+
+
+def _later(days: int) -> str:
+    return format_instant(datetime.now(UTC) + timedelta(days=days))
+
+
+def test_from_a_catalog_to_the_requests_behind_a_line(cli: Cli) -> None:
+    pro = cli.json("subscription", "create", "--consumer", "acme", "--plan", "pro", "--mode", "test")
+    assert (pro["plan"], pro["status"], pro["mode"]) == ("pro/1", "active", "test")
+    made = _serve(cli.folder, [(pro, 200)] * 24 + [(pro, 404), (pro, 302)])
+    preview = cli.json("invoice", "preview", "--consumer", "acme")
+    assert (preview["number"], preview["total"]) == (None, "49.00")
+    done = cli.json("billing", "run", "--as-of", _later(32))
+    assert [(row["number"], row["total"]) for row in done] == [
+        ("TEST-INV-000001", "49.00"),
+        ("TEST-INV-000002", "49.03"),
+    ]
+    assert cli.json("billing", "run", "--as-of", _later(32)) == []
+    listed = cli.json("invoice", "list", "--mode", "test", "--status", "finalised")
+    assert [row["customer"] for row in listed] == ["acme", "acme"]
+    lines = cli.json("invoice", "lines", "TEST-INV-000002")
+    assert [(line["kind"], line["quantity"]) for line in lines] == [("fee", "1"), ("usage", "25")]
+    opened = cli.lines("invoice", "events", "TEST-INV-000002", "--line", "2")
+    assert {event["line"] for event in opened} == {2}
+    assert sorted(event["request_id"] for event in opened) == sorted(made)
+    assert cli.lines("invoice", "events", "TEST-INV-000002") == opened
+    shown = cli.json("invoice", "show", "TEST-INV-000002")
+    assert cli.json("invoice", "show", shown["id"]) == shown
+    assert "<!doctype html>" in cli.run("invoice", "show", "TEST-INV-000002", "--format", "html")
+    assert "Total" in cli.run("invoice", "show", "TEST-INV-000002", "--output", "table")
+
+
+def test_changes_and_ends_follow_the_test_clock(cli: Cli) -> None:
+    cli.run("subscription", "create", "--consumer", "acme", "--plan", "free", "--mode", "test")
+    preview = cli.json("subscription", "change", "--consumer", "acme", "--plan", "pro", "--preview")
+    assert [line["kind"] for line in preview["lines"]] == ["fee", "usage"]
+    assert cli.json("subscription", "list")[0]["plan"] == "free/1"
+    changed = cli.json("subscription", "change", "--consumer", "acme", "--plan", "pro")
+    assert (changed["plan"], changed["change"]) == ("pro/1", "now")
+    ended = cli.json("subscription", "cancel", "--consumer", "acme")
+    assert ended["status"] == "ending"
+    cli.run("billing", "run", "--as-of", _later(70))
+    assert [row["total"] for row in cli.json("invoice", "list")][-1] == "0.00"
+    assert cli.json("subscription", "create", "--consumer", "acme", "--plan", "pro", "--mode", "test")["plan"]
+
+
+def test_live_invoices_wait_for_the_seller_and_for_time(cli: Cli) -> None:
+    cli.run("subscription", "create", "--consumer", "acme", "--plan", "pro")
+    with pytest.raises(
+        Conflict, match=r"left as a draft: .*seller.name: needed .* tollway seller set --name"
+    ):
+        cli.run("invoice", "run", "--until", _later(0))
+    assert cli.json("invoice", "list")[0]["status"] == "draft"
+    details = ("--name", "Atlas", "--address", "1 Quay Street", "--address", "Dublin", "--country", "IE")
+    cli.run("seller", "set", *details, "--tax-id", "eu_vat=IE1234567T", "--invoice-prefix", "A-")
+    assert cli.json("seller", "show")["address"] == "1 Quay Street, Dublin"
+    done = cli.json("invoice", "run", "--until", _later(40))
+    assert [row["number"] for row in done] == ["A-000001"]
+    assert cli.json("billing", "run", "--as-of", _later(40)) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("catalog", "apply", "missing.yaml"), r"missing.yaml: No such file"),
+        (("subscription", "create", "--consumer", "nobody", "--plan", "pro"), r"no consumer named 'nobody'"),
+        (
+            ("subscription", "create", "--consumer", "acme", "--plan", "gold"),
+            r"no plan named 'gold'; there is free, pro",
+        ),
+        (("subscription", "cancel", "--consumer", "acme"), r"no subscription of consumer named 'acme'"),
+        (("invoice", "run", "--until", "soon"), r"--until: 'soon' is not an instant"),
+        (("billing", "run", "--as-of", "2026-13-01"), r"--as-of"),
+        (("invoice", "show", "INV-9"), r"no invoice named 'INV-9'"),
+        (("seller", "set", "--country", "Ireland"), r"--country: 'Ireland'"),
+        (("seller", "set", "--tax-id", "IE1"), r"--tax-id: 'IE1'"),
+        (("seller", "set", "--currency", "EURO"), r"--currency: 'EURO'"),
+        (("seller", "set", "--name", " "), r"--name: empty"),
+        (("seller", "set", "--invoice-prefix", "<b>"), r"--invoice-prefix"),
+    ],
+)
+def test_a_fault_is_one_line_that_says_what_to_do(cli: Cli, arguments: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(TollwayError, match=problem) as raised:
+        cli.run(*arguments)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("group", ["catalog", "subscription", "invoice", "billing", "seller"])
+def test_every_command_has_an_example(cli: Cli, group: str) -> None:
+    listing = cli.run(group, "--help")
+    commands = [line.split()[0] for line in listing.partition("Commands:")[2].splitlines() if line.strip()]
+    assert commands
+    for command in commands:
+        assert f"Example: tollway {group} {command}" in " ".join(cli.run(group, command, "--help").split())
