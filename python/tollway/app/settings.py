@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     proxy_listen: Listener = "0.0.0.0:8000"
     admin_listen: Listener = "127.0.0.1:8001"
     status_listen: Listener = "127.0.0.1:8100"
+    invoice_grace_minutes: int = Field(default=60, ge=0)
     usage_log_level: Durability = Durability.GROUP
     usage_log_budget_mib: int = Field(default=32_768, ge=64)
     gateway_workers: int | None = Field(default=None, ge=1, le=256)

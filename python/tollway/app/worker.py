@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timedelta
 
+from tollway.app.billing_worker import BillingWorker
+from tollway.app.commerce import open_seller
+from tollway.app.invoicing import Invoicing
 from tollway.app.settings import Settings
-from tollway.app.usage import open_usage
 
 __all__ = ["run_worker"]
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
-    """Meter the usage log until `stop` is set, then once more what had been served by then."""
-    with open_usage(settings) as usage:
-        usage.worker.run_forever(stop)
-        usage.worker.catch_up()
+    """Meter the usage log and bill until `stop` is set; then meter once more what had been served by then."""
+    with open_seller(settings) as seller:
+        invoicing = Invoicing(
+            seller.usage.main, seller.usage.query, drain=_metered_beside, clock=seller.clock
+        )
+        grace = timedelta(minutes=settings.invoice_grace_minutes)
+        billing = BillingWorker(seller.subscribing, invoicing, clock=seller.clock, grace=grace)
+        thread = threading.Thread(target=billing.run_forever, args=(stop,), name="billing")
+        thread.start()
+        try:
+            seller.usage.worker.run_forever(stop)
+        finally:
+            stop.set()
+            thread.join()
+        seller.usage.worker.catch_up()
+
+
+def _metered_beside(until: datetime, wait: timedelta) -> None:
+    """Metering goes on in the worker's other thread; billing takes what it has come to."""

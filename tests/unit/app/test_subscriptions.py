@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -235,3 +236,44 @@ def test_a_deleted_consumer_does_not_hold_up_the_end(shop: Shop) -> None:
     with shop.store.write() as gateway:
         gateway.consumers.delete("acme")
     assert shop.subscribing.settle(END) == 0
+
+
+def test_rivals_apply_a_catalog_once(shop: Shop) -> None:
+    changed = CATALOG.replace("49.00", "59.00")
+    barrier = threading.Barrier(4)
+    done: list[tuple[str, str, int | None]] = []
+
+    def apply() -> None:
+        barrier.wait()
+        done.extend(shop.apply(changed))
+
+    threads = [threading.Thread(target=apply) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (
+        sorted(one for one in done if one[0] == "pro")
+        == [("pro", "changed", 2)] + [("pro", "unchanged", 2)] * 3
+    )
+
+
+def test_rivals_subscribe_a_consumer_once(shop: Shop) -> None:
+    shop.consumer("acme")
+    barrier = threading.Barrier(4)
+    refused: list[SubscriptionConflict] = []
+
+    def create() -> None:
+        barrier.wait()
+        try:
+            shop.subscribing.create("acme", "pro", Mode.LIVE)
+        except SubscriptionConflict as conflict:
+            refused.append(conflict)
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 3
+    assert len(shop.subscribing.all()) == 1
