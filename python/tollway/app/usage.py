@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from tollway.app.data_dir import prepare
 from tollway.app.metering import MeteringWorker
 from tollway.app.settings import Settings
 from tollway.gateway.usage_log import NativeUsageLog
@@ -41,7 +42,7 @@ def open_usage(settings: Settings, clock: Clock | None = None) -> Iterator[Usage
     """Open both databases, bring them up to date, and wire metering to them and to the usage log."""
     clock = clock or SystemClock()
     # A folder that never ran is an empty log; the commands that look at it work all the same.
-    settings.usage_log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prepare(settings)
     main, usage = Database(settings.main_url), Database(settings.usage_url)
     try:
         upgrade(main, "main")
