@@ -26,8 +26,8 @@ def configure_logging(role: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # Looked up for each line: tests, and whoever runs a command inside a program, exchange the stream.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
 
 

@@ -6,14 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from tests.support.metered import NODE
@@ -33,15 +31,12 @@ ALICE, BOB = uuid4(), uuid4()
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    # A command sets logging up for its process, and for good: not for this one.
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TOLLWAY_DATA_DIR", str(tmp_path))
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     run("catalog", "apply", str(tmp_path / "catalog.yaml"))
     (tmp_path / "usage-log").mkdir(exist_ok=True)
-    yield tmp_path
-    structlog.reset_defaults()
+    return tmp_path
 
 
 def run(*arguments: str) -> str:
