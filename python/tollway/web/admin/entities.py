@@ -72,8 +72,9 @@ class _Endpoints:
 
         def action(gateway: Gateway) -> dict[str, Any]:
             service = self._resource.service(gateway)
+            parent = self._parent(request, gateway)
             document = body.document(service.schema_for(body.hint(), None))
-            return shown(service.create(document | self._parent(request, gateway)), gateway)
+            return shown(service.create(document | parent), gateway)
 
         return self._admin.write(request, 201, action)
 
