@@ -25,6 +25,7 @@ from tollway.kernel.exact import to_text
 from tollway.kernel.mode import Mode
 from tollway.metering.models import CursorVector
 from tollway.storage.parties import details_from_json, details_to_json
+from tollway.storage.statements import upsert
 from tollway.storage.tables.billing import CUSTOMER, INVOICE, INVOICE_LINE, NUMBER_SERIES, SUBSCRIPTION
 
 __all__ = ["SqlInvoices", "SqlNumberSeries"]
@@ -165,17 +166,15 @@ class SqlNumberSeries:
     def take(self, seller: UUID, series: str, mode: Mode) -> int:
         """See `NumberSeries.take`."""
         c = NUMBER_SERIES.c
-        here = (c.seller_entity_id == seller, c.series == series, c.mode == mode.value)
-        taken: int | None = self._connection.scalar(
-            update(NUMBER_SERIES).where(*here).values(last_number=c.last_number + 1).returning(c.last_number)
+        first = upsert(self._connection, NUMBER_SERIES).values(
+            seller_entity_id=seller, series=series, mode=mode.value, last_number=1
         )
-        if taken is None:
-            taken = 1
-            self._connection.execute(
-                insert(NUMBER_SERIES).values(
-                    seller_entity_id=seller, series=series, mode=mode.value, last_number=taken
-                )
-            )
+        taken: int = self._connection.execute(
+            first.on_conflict_do_update(
+                index_elements=list(NUMBER_SERIES.primary_key.columns),
+                set_={"last_number": c.last_number + 1},
+            ).returning(c.last_number)
+        ).scalar_one()
         return taken
 
 

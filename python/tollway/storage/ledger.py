@@ -12,6 +12,7 @@ from tollway.kernel.clock import Clock
 from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
 from tollway.ledger.models import Account, AccountKind, Book, Entry, Transaction
+from tollway.storage.statements import upsert
 from tollway.storage.tables.ledger import LEDGER_ACCOUNT, LEDGER_ENTRY, LEDGER_TRANSACTION
 
 __all__ = ["SqlJournal"]
@@ -90,32 +91,33 @@ class SqlJournal:
         return {_account(row): int(row.balance) for row in self._connection.execute(query)}
 
     def _open(self, account: Account) -> UUID:
-        found = self._connection.execute(
-            select(LEDGER_ACCOUNT.c.id, LEDGER_ACCOUNT.c.kind).where(
-                LEDGER_ACCOUNT.c.seller_entity_id == account.book.entity,
-                LEDGER_ACCOUNT.c.mode == account.book.mode.value,
-                LEDGER_ACCOUNT.c.name == account.name,
-                LEDGER_ACCOUNT.c.currency == account.currency,
-                LEDGER_ACCOUNT.c.owner_id.is_not_distinct_from(account.owner),
-            )
-        ).one_or_none()
-        if found is not None:
-            if found.kind != account.kind.value:
-                raise ValueError(f"account {account.name!r} is of kind {found.kind}, not {account.kind}")
-            opened: UUID = found.id
-            return opened
-        opened = new_id()
-        self._connection.execute(
-            insert(LEDGER_ACCOUNT).values(
-                id=opened,
-                seller_entity_id=account.book.entity,
-                mode=account.book.mode.value,
-                name=account.name,
-                kind=account.kind.value,
-                currency=account.currency,
-                owner_id=account.owner,
-            )
+        here = select(LEDGER_ACCOUNT.c.id, LEDGER_ACCOUNT.c.kind).where(
+            LEDGER_ACCOUNT.c.seller_entity_id == account.book.entity,
+            LEDGER_ACCOUNT.c.mode == account.book.mode.value,
+            LEDGER_ACCOUNT.c.name == account.name,
+            LEDGER_ACCOUNT.c.currency == account.currency,
+            LEDGER_ACCOUNT.c.owner_id.is_not_distinct_from(account.owner),
         )
+        found = self._connection.execute(here).one_or_none()
+        if found is None:
+            # Of two transactions that open the same account, one waits here and then takes the other's.
+            self._connection.execute(
+                upsert(self._connection, LEDGER_ACCOUNT)
+                .values(
+                    id=new_id(),
+                    seller_entity_id=account.book.entity,
+                    mode=account.book.mode.value,
+                    name=account.name,
+                    kind=account.kind.value,
+                    currency=account.currency,
+                    owner_id=account.owner,
+                )
+                .on_conflict_do_nothing()
+            )
+            found = self._connection.execute(here).one()
+        if found.kind != account.kind.value:
+            raise ValueError(f"account {account.name!r} is of kind {found.kind}, not {account.kind}")
+        opened: UUID = found.id
         return opened
 
 

@@ -144,8 +144,11 @@ def test_live_invoices_wait_for_the_seller_and_for_time(cli: Cli) -> None:
     details = ("--name", "Atlas", "--address", "1 Quay Street", "--address", "Dublin", "--country", "IE")
     cli.run("seller", "set", *details, "--tax-id", "eu_vat=IE1234567T", "--invoice-prefix", "A-")
     assert cli.json("seller", "show")["address"] == "1 Quay Street, Dublin"
+    cli.run("customer", "set", "--customer", "acme", "--name", "Acme GmbH", "--country", "DE")
     done = cli.json("invoice", "run", "--until", _later(40))
     assert [row["number"] for row in done] == ["A-000001"]
+    recipient = cli.json("invoice", "show", "A-000001")["recipient"]
+    assert (recipient["name"], recipient["country"]) == ("Acme GmbH", "DE")
     assert cli.json("billing", "run", "--as-of", _later(40)) == []
 
 
@@ -166,6 +169,7 @@ def test_live_invoices_wait_for_the_seller_and_for_time(cli: Cli) -> None:
         (("seller", "set", "--tax-id", "IE1"), r"--tax-id: 'IE1'"),
         (("seller", "set", "--currency", "EURO"), r"--currency: 'EURO'"),
         (("seller", "set", "--name", " "), r"--name: empty"),
+        (("customer", "set", "--customer", "nobody"), r"no live customer named 'nobody'"),
         (("seller", "set", "--invoice-prefix", "<b>"), r"--invoice-prefix"),
     ],
 )
@@ -175,7 +179,7 @@ def test_a_fault_is_one_line_that_says_what_to_do(cli: Cli, arguments: tuple[str
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("group", ["catalog", "subscription", "invoice", "billing", "seller"])
+@pytest.mark.parametrize("group", ["catalog", "subscription", "invoice", "billing", "seller", "customer"])
 def test_every_command_has_an_example(cli: Cli, group: str) -> None:
     listing = cli.run(group, "--help")
     commands = [line.split()[0] for line in listing.partition("Commands:")[2].splitlines() if line.strip()]
