@@ -87,23 +87,23 @@ class Invoicing:
         return None
 
     def _bill(self, subscription: UUID, until: datetime, started: datetime) -> Iterator[Billed]:
-        after = -1
-        while True:
-            subscribed, billed = self._state(subscription)
-            bill = next_bill(subscribed, billed, until, after=after)
-            if bill is None:
-                return
+        state, after = self._state(subscription), -1
+        while (bill := next_bill(*state, until, after=after)) is not None:
             usage = read_usage(self._usage, bill)
-            try:
-                done = self._store(bill, usage, self._lagging(bill, usage, started))
-            except _Moved:
-                continue
-            if done is not None:
-                yield done
-                if done.invoice.status is InvoiceStatus.DRAFT:
-                    # What comes after is built on it.
-                    return
             after = bill.sequence
+            invoice = bill.build(usage, self._clock.now())
+            if invoice is None:
+                continue
+            try:
+                done = self._store(bill, invoice, self._lagging(bill, usage, started))
+            except _Moved:
+                state, after = self._state(subscription), -1
+                continue
+            yield done
+            if done.invoice.status is InvoiceStatus.DRAFT:
+                # What comes after is built on it.
+                return
+            state = bill.subscription, [*bill.billed, done.invoice]
 
     def _state(self, subscription: UUID) -> tuple[Subscription, list[Invoice]]:
         with self._main.read() as connection:
@@ -116,21 +116,17 @@ class Invoicing:
         lagging = [node for node in usage.nodes if node.lags(needed)]
         return _waits_for(lagging, needed) if lagging else None
 
-    def _store(self, bill: Bill, usage: UsageOfParts | None, lagging: str | None) -> Billed | None:
+    def _store(self, bill: Bill, invoice: Invoice, lagging: str | None) -> Billed:
         with self._main.write() as connection:
             commerce = Commerce(connection, self._clock)
             subscribed, billed = _state(commerce, bill.subscription.id, lock=True)
             if subscribed != bill.subscription or [i.id for i in billed] != [i.id for i in bill.billed]:
                 raise _Moved
-            now = self._clock.now()
-            invoice = bill.build(usage, now)
-            if invoice is None:
-                return None
             invoice = self._as_draft(commerce, invoice)
             if lagging is not None:
                 return Billed(subscribed.consumer_name, invoice, lagging)
             try:
-                invoice = self._finalise(commerce, invoice, now)
+                invoice = self._finalise(commerce, invoice, self._clock.now())
             except (DetailMissing, CurrencyFixed) as refusal:
                 return Billed(subscribed.consumer_name, invoice, str(refusal))
             return Billed(subscribed.consumer_name, invoice)
