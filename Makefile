@@ -52,7 +52,7 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
 test: setup ## every test; installs what they need
-	cargo test --quiet --locked --workspace
+	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
 	$(BIN)/pytest -q
 
 wheel: setup ## a wheel in dist/ that installs without Rust

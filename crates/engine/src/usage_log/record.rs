@@ -55,6 +55,13 @@ impl Seed {
         head << 32 | u64::from(crc32c::crc32c_append(crc, body))
     }
 
+    /// A record as a later version might write it.
+    #[cfg(test)]
+    pub(super) fn sealed(self, offset: u64, kind: u8, body: &[u8]) -> Vec<u8> {
+        let word = self.word(offset, kind, WORD + body.len(), body);
+        [&word.to_le_bytes(), body].concat()
+    }
+
     /// The words of the holes that cover `[start, end)`, each with its offset.
     pub(super) fn holes(self, start: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
         let step = usize::try_from(MAX_HOLE).unwrap_or(usize::MAX);

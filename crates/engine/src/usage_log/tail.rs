@@ -10,7 +10,8 @@ use super::record::{Found, MAX_RECORD, Seed, find};
 use super::segment::allocate;
 
 /// A stretch of the tail that isn't in the segments as it should be.
-enum Repair {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Repair {
     /// A record that only the ring holds.
     Copy { offset: u64, bytes: Vec<u8> },
     /// Nothing valid.
@@ -23,18 +24,28 @@ pub(super) struct Tail {
     end: u64,
     last_time: u64,
     holes: u64,
+    ends_in_hole: bool,
     repairs: Vec<Repair>,
 }
 
 /// The bytes of the segments from the tail's start on, and the ring's, twice in a row so that no record
 /// runs over its end.
-struct Sources {
+pub(super) struct Sources {
     start: u64,
     segments: Vec<u8>,
     ring: Vec<u8>,
 }
 
 impl Sources {
+    pub(super) fn new(start: u64, segments: Vec<u8>, mut ring: Vec<u8>) -> Self {
+        ring.extend_from_within(..);
+        Self {
+            start,
+            segments,
+            ring,
+        }
+    }
+
     fn read(directory: &Path, start: u64) -> Result<Self> {
         let mut segments = Vec::new();
         let bases = bases_from(directory, start)?;
@@ -48,16 +59,11 @@ impl Sources {
             }
         }
         let path = directory.join(RING);
-        let mut ring = match std::fs::read(&path) {
+        let ring = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             other => other.at("read", &path)?,
         };
-        ring.extend_from_within(..);
-        Ok(Self {
-            start,
-            segments,
-            ring,
-        })
+        Ok(Self::new(start, segments, ring))
     }
 
     fn lap(&self) -> u64 {
@@ -86,60 +92,66 @@ impl Tail {
     /// Walks what stands above `start` in the shard's directory. Changes nothing.
     pub(super) fn read(directory: &Path, header: Header, start: u64) -> Result<Self> {
         let sources = Sources::read(directory, start)?;
-        let mut tail = Self {
-            start,
-            end: start,
-            last_time: 0,
-            holes: 0,
-            repairs: Vec::new(),
-        };
-        tail.walk(&sources, header.seed())
-            .ok_or_else(|| LogError::LaterVersion {
-                path: directory.to_owned(),
-            })?;
-        tail.end_in_part(&sources);
-        Ok(tail)
+        Self::find(&sources, header.seed()).ok_or_else(|| LogError::LaterVersion {
+            path: directory.to_owned(),
+        })
     }
 
     /// None if there is a record that only a later version understands.
+    pub(super) fn find(sources: &Sources, seed: Seed) -> Option<Self> {
+        let mut tail = Self {
+            start: sources.start,
+            end: sources.start,
+            last_time: 0,
+            holes: 0,
+            ends_in_hole: false,
+            repairs: Vec::new(),
+        };
+        tail.walk(sources, seed)?;
+        tail.end_in_part(sources);
+        Some(tail)
+    }
+
     fn walk(&mut self, sources: &Sources, seed: Seed) -> Option<()> {
         let mut at = self.start;
         // The ring holds what follows the last that reached the segments, and no more than a lap of it.
         let mut ring_end = self.start + sources.lap();
         while at < sources.segments_end().max(ring_end) {
-            let in_segments = sources.in_segments(at);
-            let length = match find(seed, at, in_segments) {
-                Found::Event { length, time, .. } => {
+            let in_segments = find(seed, at, sources.in_segments(at));
+            let in_ring = if in_segments == Found::Invalid && at < ring_end {
+                find(seed, at, sources.in_ring(at))
+            } else {
+                Found::Invalid
+            };
+            let length = match (in_segments, in_ring) {
+                (Found::Unknown, _) | (_, Found::Unknown) => return None,
+                (Found::Event { length, time, .. }, _) => {
+                    self.pass_gap(at);
                     self.last_time = self.last_time.max(time);
-                    ring_end = at + (length as u64) + sources.lap();
+                    ring_end = at + length as u64 + sources.lap();
                     length
                 }
-                Found::Hole { length } => {
+                // An earlier attempt of recovery has come this far.
+                (Found::Hole { length }, _) => {
+                    self.pass_gap(at);
                     self.holes += 1;
                     length
                 }
-                Found::Unknown => return None,
-                Found::Invalid => {
-                    let in_ring = sources.in_ring(at);
-                    match find(seed, at, in_ring) {
-                        Found::Event { length, time, .. } if at < ring_end => {
-                            self.last_time = self.last_time.max(time);
-                            self.pass_gap(at);
-                            let bytes = in_ring[..length].to_vec();
-                            self.repairs.push(Repair::Copy { offset: at, bytes });
-                            length
-                        }
-                        Found::Unknown if at < ring_end => return None,
-                        _ => {
-                            at += 8;
-                            continue;
-                        }
-                    }
+                (_, Found::Event { length, time, .. }) => {
+                    self.pass_gap(at);
+                    self.last_time = self.last_time.max(time);
+                    let bytes = sources.in_ring(at)[..length].to_vec();
+                    self.repairs.push(Repair::Copy { offset: at, bytes });
+                    length
+                }
+                _ => {
+                    at += 8;
+                    continue;
                 }
             };
-            self.pass_gap(at);
             at += length as u64;
             self.end = at;
+            self.ends_in_hole = matches!(in_segments, Found::Hole { .. });
         }
         Some(())
     }
@@ -158,6 +170,9 @@ impl Tail {
 
     /// A last record that was begun, but has nothing finished behind it, is a hole too.
     fn end_in_part(&mut self, sources: &Sources) {
+        if self.ends_in_hole {
+            return;
+        }
         let written = [sources.in_segments(self.end), sources.in_ring(self.end)].into_iter();
         let longest = written.filter_map(|bytes| {
             bytes
@@ -181,8 +196,14 @@ impl Tail {
         self.last_time
     }
 
+    /// Stretches that were reserved but never finished.
     pub(super) fn holes(&self) -> u64 {
         self.holes
+    }
+
+    /// What must be written into the segments, in order.
+    pub(super) fn repairs(&self) -> &[Repair] {
+        &self.repairs
     }
 
     /// Puts everything in its place in the segments, and makes it durable.
@@ -203,7 +224,7 @@ impl Tail {
             end: self.end,
             segments,
         };
-        for repair in &self.repairs {
+        for repair in self.repairs() {
             match repair {
                 Repair::Copy { offset, bytes } => writer.put(*offset, bytes)?,
                 Repair::Hole { start, end } => writer.put_hole(*start, *end)?,
