@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from tollway.gateway.models import Acl, Consumer, ConsumerGroup, Entity, KeyAuth, Plugin, Route, Service
@@ -25,6 +25,7 @@ __all__ = [
     "EntityRepository",
     "GatewayRepositories",
     "GatewayState",
+    "KeyEntry",
     "Members",
     "TagFilter",
     "TaggedEntity",
@@ -109,14 +110,29 @@ class BaseParts:
     plugins: Sequence[Plugin]
 
 
-@dataclass(frozen=True, slots=True)
-class ConsumerEntry:
-    """A consumer with all that a gateway needs of it: groups by name, acl groups, its own plugins."""
+class ConsumerEntry(NamedTuple):
+    """What a gateway needs of a consumer: groups in the order of their names, acl groups, its own plugins.
 
-    consumer: Consumer
-    groups: Sequence[UUID]
-    acls: Sequence[str]
-    plugins: Sequence[Plugin]
+    Neither this nor `KeyEntry` is an entity: a full resync reads hundreds of thousands of them.
+    """
+
+    id: UUID
+    username: str | None
+    custom_id: str | None
+    customer_id: UUID | None
+    phase_id: UUID | None
+    mode: Literal["live", "test"]
+    groups: Sequence[UUID] = ()
+    acls: Sequence[str] = ()
+    plugins: Sequence[Plugin] = ()
+
+
+class KeyEntry(NamedTuple):
+    """What a gateway needs of an API key."""
+
+    id: UUID
+    hash: str
+    consumer_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +171,13 @@ class ConfigurationReader(Protocol):
     def consumers(self, ids: Iterable[UUID]) -> list[ConsumerEntry]:
         """Return those of the consumers that there are."""
 
-    def key_auths(self, hashes: Iterable[str]) -> list[KeyAuth]:
+    def key_auths(self, hashes: Iterable[str]) -> list[KeyEntry]:
         """Return those of the keys that there are."""
 
     def every_consumer(self) -> Iterator[list[ConsumerEntry]]:
         """Return all consumers, up to 1,000 at a time."""
 
-    def every_key_auth(self) -> Iterator[list[KeyAuth]]:
+    def every_key_auth(self) -> Iterator[list[KeyEntry]]:
         """Return all keys, up to 1,000 at a time."""
 
 

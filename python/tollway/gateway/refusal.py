@@ -7,19 +7,31 @@ entity that was just sent: all others were compiled when they were stored.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from tollway.gateway.errors import SchemaViolation
 from tollway.gateway.schema.violation import Problem
 from tollway.kernel.errors import InvalidInput
 
-__all__ = ["as_violation"]
+__all__ = ["judge"]
 
 _OUTER = re.compile(r"(?:[a-z_]*\[\d+\]\.?|plugin [^ ]+ ?)")
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
 
-def as_violation(refusal: InvalidInput) -> SchemaViolation:
-    """Return the violation that says what the engine said."""
+def judge(compile_: Callable[[], None]) -> None:
+    """Let the engine compile something.
+
+    Raises:
+        SchemaViolation: it refused; the violation says what it said.
+    """
+    try:
+        compile_()
+    except InvalidInput as refusal:
+        raise _as_violation(refusal) from refusal
+
+
+def _as_violation(refusal: InvalidInput) -> SchemaViolation:
     problem: Problem = refusal.problem + (f"; {refusal.fix}" if refusal.fix else "")
     inner = _OUTER.sub("", refusal.location, count=1) if _OUTER.match(refusal.location) else refusal.location
     for match in reversed(list(_STEP.finditer(inner))):

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from tollway.contracts.configuration import Base, ConsumerRow, KeyAuthRow, PluginPart, Reference
-from tollway.gateway.models import KeyAuth, Plugin, Route, Service
-from tollway.gateway.ports import BaseParts, ConsumerEntry
+from tollway.gateway.models import Plugin, Route, Service
+from tollway.gateway.ports import BaseParts, ConsumerEntry, KeyEntry
 
 __all__ = ["base", "consumer_row", "encode", "key_auth_row"]
 
@@ -29,24 +29,22 @@ def base(parts: BaseParts) -> Base:
 
 def consumer_row(entry: ConsumerEntry) -> ConsumerRow:
     """Return a row of the table `consumers`."""
-    consumer = entry.consumer
-    payer = consumer.attribution
     return {
-        "id": str(consumer.id),
-        "username": consumer.username,
-        "custom_id": consumer.custom_id,
+        "id": str(entry.id),
+        "username": entry.username,
+        "custom_id": entry.custom_id,
         "groups": [str(group) for group in entry.groups],
         "acls": list(entry.acls),
         "plugins": [_plugin(plugin) for plugin in entry.plugins],
-        "customer": None if payer.customer_id is None else str(payer.customer_id),
-        "phase": None if payer.phase_id is None else str(payer.phase_id),
-        "mode": payer.mode.value,
+        "customer": None if entry.customer_id is None else str(entry.customer_id),
+        "phase": None if entry.phase_id is None else str(entry.phase_id),
+        "mode": entry.mode,
     }
 
 
-def key_auth_row(credential: KeyAuth) -> KeyAuthRow:
+def key_auth_row(entry: KeyEntry) -> KeyAuthRow:
     """Return a row of the table `key_auth`."""
-    return {"id": str(credential.id), "hash": credential.hash, "consumer": str(credential.consumer_id)}
+    return {"id": str(entry.id), "hash": entry.hash, "consumer": str(entry.consumer_id)}
 
 
 def encode(value: Any) -> bytes:

@@ -60,7 +60,7 @@ def _rows(reader: ConfigurationReader, changes: Changes) -> dict[str, Any]:
     entries = reader.consumers(changes.consumers) if changes.consumers else []
     if entries:
         put["consumers"] = [snapshot.consumer_row(entry) for entry in entries]
-    if lost := changes.consumers - {entry.consumer.id for entry in entries}:
+    if lost := changes.consumers - {entry.id for entry in entries}:
         gone["consumers"] = sorted(str(consumer) for consumer in lost)
     credentials = reader.key_auths(changes.key_auth) if changes.key_auth else []
     if credentials:

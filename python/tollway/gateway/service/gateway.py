@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tollway.contracts.configuration import FRAME_LIMIT
 from tollway.gateway import snapshot
 from tollway.gateway.errors import entity_violation
 from tollway.gateway.ports import EngineCheck, GatewayRepositories, TaggedEntity
-from tollway.gateway.refusal import as_violation
+from tollway.gateway.refusal import judge
 from tollway.gateway.secrets import KeyVault
 from tollway.gateway.service.consumers import Acls, Consumers
 from tollway.gateway.service.groups import ConsumerGroups
@@ -17,7 +15,6 @@ from tollway.gateway.service.key_auths import KeyAuths
 from tollway.gateway.service.plugins import Plugins
 from tollway.gateway.service.routing import Routes, Services
 from tollway.kernel.clock import Clock
-from tollway.kernel.errors import InvalidInput
 
 __all__ = ["Gateway"]
 
@@ -82,15 +79,8 @@ class Gateway:
                     f"all services, routes and plugins together take {len(document)} bytes as JSON and "
                     f"may take {_BASE_LIMIT}; remove some, or shorten their tags and paths"
                 )
-            _judge(lambda: self._engine.base(document))
+            judge(lambda: self._engine.base(document))
         if pending.consumers and len(pending.consumers) <= _ROWS_CHECKED:
             entries = configuration.consumers(pending.consumers)
             rows = snapshot.encode([snapshot.consumer_row(entry) for entry in entries])
-            _judge(lambda: self._engine.rows("consumers", rows))
-
-
-def _judge(compile_: Callable[[], None]) -> None:
-    try:
-        compile_()
-    except InvalidInput as refusal:
-        raise as_violation(refusal) from refusal
+            judge(lambda: self._engine.rows("consumers", rows))

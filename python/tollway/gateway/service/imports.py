@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tollway.gateway import snapshot
 from tollway.gateway.errors import SchemaViolation
 from tollway.gateway.models import Attribution, Consumer, KeyAuth
+from tollway.gateway.ports import ConsumerEntry, EngineCheck
+from tollway.gateway.refusal import judge
 from tollway.gateway.schema.consumers import CONSUMERS, KEY_AUTHS
 from tollway.gateway.secrets import KeyVault
 from tollway.kernel.clock import Clock
@@ -36,7 +39,9 @@ class PreparedImport:
     credentials: list[KeyAuth]
 
 
-def prepare_import(rows: Iterable[ImportRow], vault: KeyVault, clock: Clock) -> PreparedImport:
+def prepare_import(
+    rows: Iterable[ImportRow], vault: KeyVault, clock: Clock, engine: EngineCheck
+) -> PreparedImport:
     """Check rows, hash and encrypt their keys; nothing is looked up, so no transaction has to be open.
 
     Raises:
@@ -60,7 +65,15 @@ def prepare_import(rows: Iterable[ImportRow], vault: KeyVault, clock: Clock) -> 
             )
         )
         credentials += [_credential(consumers[-1], key, vault) for key in row.keys]
+    candidate = snapshot.encode([snapshot.consumer_row(_entry(consumer)) for consumer in consumers])
+    judge(lambda: engine.rows("consumers", candidate))
     return PreparedImport(consumers, credentials)
+
+
+def _entry(consumer: Consumer) -> ConsumerEntry:
+    return ConsumerEntry(
+        consumer.id, consumer.username, consumer.custom_id, None, None, consumer.attribution.mode.value
+    )
 
 
 def _credential(owner: Consumer, key: str, vault: KeyVault) -> KeyAuth:

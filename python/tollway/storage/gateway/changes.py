@@ -59,12 +59,18 @@ class ChangeJournal:
         rows = select(literal(self._open()), literal(CONSUMERS), cast_to(found.c[0], String))
         self._connection.execute(insert(CONFIG_CHANGE).from_select(columns, rows))
 
+    def note_new(self, table: Literal["consumers", "key_auth"], keys: Sequence[str]) -> None:
+        """Rows came that were never there and are right: they are not pending."""
+        version = self._open()
+        rows = [{"version": version, "table": table, "key": key} for key in keys]
+        self._connection.execute(insert(CONFIG_CHANGE), rows)
+
     def version(self) -> int:
         """Return the newest version, that of this transaction where it changed something."""
         return newest_version(self._connection) if self._version is None else self._version
 
     def pending(self) -> Changes:
-        """Return what was noted key by key."""
+        """Return what was noted key by key and has to be judged."""
         if self._version is None:
             return Changes(self.version())
         return _changes(self._version, self._seen)

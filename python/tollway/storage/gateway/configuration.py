@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from tollway.gateway.models import Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service
-from tollway.gateway.ports import BaseParts, Changes, ConsumerEntry
+from tollway.gateway.models import ConsumerGroup, Plugin, Route, Service
+from tollway.gateway.ports import BaseParts, Changes, ConsumerEntry, KeyEntry
 from tollway.storage.gateway import mapping
 from tollway.storage.gateway.changes import ChangeJournal, changes_after
 from tollway.storage.tables.gateway import (
@@ -32,6 +32,17 @@ T = TypeVar("T")
 _BATCH = 1_000
 # SQLite's oldest bound on a statement's parameters is 999.
 _PARAMETERS = 900
+
+# What `ConsumerEntry` and `KeyEntry` consist of.
+_CONSUMERS = select(
+    CONSUMER.c.id,
+    CONSUMER.c.username,
+    CONSUMER.c.custom_id,
+    CONSUMER.c.customer_id,
+    CONSUMER.c.phase_id,
+    CONSUMER.c.mode,
+)
+_KEYS = select(KEY_AUTH.c.id, KEY_AUTH.c.hash, KEY_AUTH.c.consumer_id)
 
 
 class SqlConfiguration:
@@ -73,44 +84,44 @@ class SqlConfiguration:
         """Return those of the consumers that there are."""
         found: list[ConsumerEntry] = []
         for part in _parts(sorted(ids)):
-            query = select(CONSUMER).where(CONSUMER.c.id.in_(part)).order_by(CONSUMER.c.id)
-            rows = [mapping.entity(Consumer, row) for row in self._connection.execute(query).mappings()]
+            query = _CONSUMERS.where(CONSUMER.c.id.in_(part)).order_by(CONSUMER.c.id)
+            rows = self._connection.execute(query).all()
             found += self._entries(rows, lambda column, part=part: column.in_(part))
         return found
 
-    def key_auths(self, hashes: Iterable[str]) -> list[KeyAuth]:
+    def key_auths(self, hashes: Iterable[str]) -> list[KeyEntry]:
         """Return those of the keys that there are."""
-        found: list[KeyAuth] = []
+        found: list[KeyEntry] = []
         for part in _parts(sorted(hashes)):
-            query = select(KEY_AUTH).where(KEY_AUTH.c.hash.in_(part))
-            found += [mapping.entity(KeyAuth, row) for row in self._connection.execute(query).mappings()]
+            query = _KEYS.where(KEY_AUTH.c.hash.in_(part))
+            found += [KeyEntry(*row) for row in self._connection.execute(query)]
         return found
 
     def every_consumer(self) -> Iterator[list[ConsumerEntry]]:
         """Return all consumers, up to 1,000 at a time."""
-        query = select(CONSUMER).order_by(CONSUMER.c.id).limit(_BATCH)
+        query = _CONSUMERS.order_by(CONSUMER.c.id).limit(_BATCH)
         after: UUID | None = None
         while True:
             page = query if after is None else query.where(CONSUMER.c.id > after)
-            rows = [mapping.entity(Consumer, row) for row in self._connection.execute(page).mappings()]
+            rows = self._connection.execute(page).all()
             if not rows:
                 return
             first, after = rows[0].id, rows[-1].id
             yield self._entries(rows, lambda column, low=first, high=after: column.between(low, high))
 
-    def every_key_auth(self) -> Iterator[list[KeyAuth]]:
+    def every_key_auth(self) -> Iterator[list[KeyEntry]]:
         """Return all keys, up to 1,000 at a time."""
-        query = select(KEY_AUTH).order_by(KEY_AUTH.c.id).limit(_BATCH)
+        query = _KEYS.order_by(KEY_AUTH.c.id).limit(_BATCH)
         after: UUID | None = None
         while True:
             page = query if after is None else query.where(KEY_AUTH.c.id > after)
-            rows = [mapping.entity(KeyAuth, row) for row in self._connection.execute(page).mappings()]
+            rows = [KeyEntry(*row) for row in self._connection.execute(page)]
             if not rows:
                 return
             after = rows[-1].id
             yield rows
 
-    def _entries(self, consumers: Sequence[Consumer], these: Any) -> list[ConsumerEntry]:
+    def _entries(self, consumers: Sequence[Any], these: Any) -> list[ConsumerEntry]:
         """Add what belongs to consumers; `these` makes the condition that a column is one of theirs."""
         member = CONSUMER_GROUP_MEMBER.c
         groups = self._by_consumer(
@@ -129,7 +140,12 @@ class SqlConfiguration:
         nothing: list[Any] = []
         return [
             ConsumerEntry(
-                consumer,
+                consumer.id,
+                consumer.username,
+                consumer.custom_id,
+                consumer.customer_id,
+                consumer.phase_id,
+                consumer.mode,
                 groups.get(consumer.id, nothing),
                 acls.get(consumer.id, nothing),
                 plugins.get(consumer.id, nothing),

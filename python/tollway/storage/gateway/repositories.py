@@ -9,7 +9,8 @@ from sqlalchemy import Connection, insert, select
 from tollway.gateway.models import Consumer, KeyAuth
 from tollway.gateway.ports import TaggedEntity
 from tollway.storage.gateway import mapping, tags
-from tollway.storage.gateway.changes import ChangeJournal
+from tollway.storage.gateway.changes import CONSUMERS, ChangeJournal
+from tollway.storage.gateway.changes import KEY_AUTH as KEY_AUTHS
 from tollway.storage.gateway.configuration import SqlConfiguration
 from tollway.storage.gateway.entities import (
     AclRepository,
@@ -55,10 +56,10 @@ class SqlGatewayRepositories:
         return tags.tags(self._connection, tag, after, size)
 
     def insert_consumers(self, consumers: Sequence[Consumer], keys: Sequence[KeyAuth]) -> None:
-        """Store many new consumers and their keys."""
+        """Store many new consumers and their keys, which the engine has judged already."""
         if consumers:
             self._connection.execute(insert(CONSUMER), [mapping.row(consumer) for consumer in consumers])
-            self._journal.note_consumers(consumer.id for consumer in consumers)
+            self._journal.note_new(CONSUMERS, [str(consumer.id) for consumer in consumers])
         if keys:
             self._connection.execute(insert(KEY_AUTH), [mapping.row(key) for key in keys])
-            self._journal.note_keys(key.hash for key in keys)
+            self._journal.note_new(KEY_AUTHS, [key.hash for key in keys])

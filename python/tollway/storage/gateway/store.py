@@ -18,7 +18,7 @@ from tollway.storage.gateway.repositories import SqlGatewayRepositories
 __all__ = ["GatewayStore"]
 
 # Holds the write lock for less than 20 ms.
-_IMPORTED_AT_ONCE = 200
+_IMPORTED_AT_ONCE = 250
 
 
 class GatewayStore:
@@ -77,7 +77,7 @@ class GatewayStore:
         rest = iter(rows)
         count = 0
         while part := list(islice(rest, _IMPORTED_AT_ONCE)):
-            prepared = prepare_import(part, self._vault, self._clock)
+            prepared = prepare_import(part, self._vault, self._clock, self._engine)
             with self.write() as gateway:
                 gateway.insert(prepared)
             count += len(part)
