@@ -6,8 +6,7 @@ TollwayError
 └── Conflict
     ├── SubscriptionConflict     the subscription's present state forbids it
     ├── CurrencyFixed            a customer is billed in one currency
-    ├── AlreadyFinalised         a finalised invoice never changes
-    └── UsageIncomplete          a node's usage up to the period's end isn't all there yet
+    └── AlreadyFinalised         a finalised invoice never changes
 """
 
 from __future__ import annotations

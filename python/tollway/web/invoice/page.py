@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 __all__ = ["figure", "invoice_page"]
 
@@ -29,5 +28,5 @@ def _template() -> Template:
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["figure"] = figure
     sheets = (loader.get_source(environment, name)[0] for name in ("tokens.css", "invoice.css"))
-    environment.globals["styles"] = Markup("\n".join(sheets))  # noqa: S704  # our own files
+    environment.globals["styles"] = "\n".join(sheets)  # our own files
     return environment.get_template("invoice.html.j2")
