@@ -165,6 +165,9 @@ impl Cache {
     fn compact(&mut self) {
         let mut merged = Merged::default();
         self.replay(|frame| merged.add(frame).is_ok());
+        if self.fault.is_some() {
+            return;
+        }
         let written = Log::create(&self.temporary()).and_then(|mut log| {
             merged.frames(|frame| log.append(&self.cipher, frame))?;
             Ok(log)

@@ -176,7 +176,11 @@ impl<K: Key, V: Clone> Builder<K, V> {
     #[must_use]
     pub fn build(self) -> CowMap<K, V> {
         let mut len = 0;
+        let empty: Leaf<K, V> = Arc::from([]);
         let mut leaves = self.leaves.into_iter().map(|mut rows| {
+            if rows.is_empty() {
+                return Arc::clone(&empty);
+            }
             // Stable, and turned round first: of equal keys the latest comes first, and stays.
             rows.reverse();
             rows.sort_by_key(|(key, _)| (key.spread(), *key));

@@ -295,7 +295,10 @@ proptest! {
 fn written(path: &std::path::Path) -> (Vec<u8>, Vec<usize>) {
     let mut updater = Updater::new(Arc::default(), Some(Cache::new(path.to_owned(), [7; 32])));
     let mut ends = Vec::new();
-    for frame in full(1, &[consumer(1, "ann")], &[]) {
+    // Small: it will be read as many times as it has bytes.
+    let mut frames = full(1, &[consumer(1, "ann")], &[]);
+    frames[0]["base"] = json!({"services": [], "routes": [], "consumer_groups": [], "plugins": []});
+    for frame in frames {
         send(&mut updater, &frame).unwrap();
     }
     ends.push(fs::read(path).unwrap().len());
@@ -326,7 +329,7 @@ fn a_copy_torn_at_any_byte_gives_the_last_whole_version() {
         );
         assert!(updater.take_cache_fault().is_none());
         // And it goes on from there.
-        if whole > 0 {
+        if whole > 0 && (length % 32 == 0 || ends.contains(&length)) {
             send(&mut updater, &delta(whole, &[(true, true, 9, 1)])).unwrap();
             let again = Updater::new(Arc::default(), Some(Cache::new(path.clone(), [7; 32])));
             assert_eq!(again.version(), Some(whole + 1));

@@ -32,6 +32,9 @@
 //! }
 //! ```
 //!
+//! A thread without requests calls [`Pipeline::refresh`] now and then, and one thread that serves none keeps room for
+//! counters: `shared.counters().maintain(now)` every second.
+//!
 //! What the HTTP layer answers before a head is complete (400, 408, 414, 431) goes through
 //! [`Pipeline::refuse`], which gives it a request id, and then on as under `Respond`.
 

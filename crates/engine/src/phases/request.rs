@@ -1,6 +1,8 @@
 //! What the HTTP layer knows of a request when its head is complete.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Header lines in the order in which they came. Cheap to copy: a reference, or positions and a buffer.
 pub trait Headers: Copy {
@@ -38,13 +40,33 @@ pub struct RequestHead<'a, H> {
 /// The instant of a thing, read once from both clocks.
 ///
 /// `mono` measures spans; `wall` places them in the calendar. They are read together, so that what is
-/// measured and what is counted agree.
+/// measured and what is counted agree. All threads of a process count `mono` from one instant: limits rest on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// µs since an arbitrary instant; never goes back.
+    /// µs since an instant that the whole process shares; never goes back.
     pub mono: u64,
     /// µs since 1970.
     pub wall: u64,
+}
+
+impl Now {
+    /// The instant that `mono` counts from.
+    #[must_use]
+    pub fn origin() -> Instant {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        *ORIGIN.get_or_init(Instant::now)
+    }
+
+    /// Reads both clocks; the wall clock first, so that being interrupted in between never makes it seem fast.
+    #[must_use]
+    pub fn read() -> Self {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            wall: wall.map_or(0, micros),
+            mono: micros(Self::origin().elapsed()),
+        }
+    }
 }
 
 /// Takes header lines one by one: an output buffer, or a map where the protocol isn't text.

@@ -1,0 +1,154 @@
+//! What serves requests doesn't allocate: counted by an allocator that counts.
+
+#![allow(
+    unsafe_code,
+    reason = "an allocator can't be written without; it only counts and passes on"
+)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of a test: clippy sees only the test itself as one"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use tollway_engine::config::{ConfigStore, Updater};
+use tollway_engine::limits::{CounterRoom, Counters};
+use tollway_engine::phases::{
+    Exchange, Now, Outcome, Pipeline, RequestHead, Shared, UpstreamTimes, Verdict,
+};
+use tollway_engine::usage_log::Completion;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is the system allocator's; counting touches a plain thread-local that needs no allocation.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const PEPPER: [u8; 32] = [9; 32];
+const CONSUMER: &str = "00000005-0000-4000-8000-000000000000";
+
+fn configured() -> Arc<ConfigStore> {
+    let mac = Hmac::<sha2::Sha256>::new_from_slice(&PEPPER).unwrap();
+    let hash = mac.chain_update("secret").finalize().into_bytes();
+    let hash = hash
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let base = include_str!("data/base.json");
+    let mut updater = Updater::new(Arc::default(), None);
+    for frame in [
+        format!(r#"{{"type":"full_begin","version":1,"base":{base}}}"#),
+        format!(
+            r#"{{"type":"rows","table":"consumers","rows":[{{"id":"{CONSUMER}","username":"ann",
+            "custom_id":"7","groups":[],"acls":["a","b"],"plugins":[],"customer":null,"phase":null,"mode":"live"}}]}}"#
+        ),
+        format!(
+            r#"{{"type":"rows","table":"key_auth","rows":[{{"id":"{CONSUMER}","hash":"{hash}",
+            "consumer":"{CONSUMER}"}}]}}"#
+        ),
+        r#"{"type":"full_end","version":1}"#.to_owned(),
+    ] {
+        updater.frame(&frame).unwrap();
+    }
+    Arc::clone(updater.store())
+}
+
+/// One request from its head to its event, or to the gateway's own answer.
+fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, query: &[u8]) -> u16 {
+    let now = Now::read();
+    let headers: [(&[u8], &[u8]); 3] = [
+        (b"Host", b"API.example"),
+        (b"X-Forwarded-For", b"::1"),
+        (b"Accept", b"*/*"),
+    ];
+    let head = RequestHead {
+        method: b"GET",
+        path: b"/api/./items/%7e42",
+        query: Some(query),
+        host: Some(b"API.example:8000"),
+        headers: &headers[..],
+        client: ([192, 0, 2, 7], 4000).into(),
+        tls: false,
+        port: 8000,
+    };
+    out.clear();
+    match pipeline.begin(exchange, &head, now) {
+        Verdict::Respond(answer) => {
+            exchange.answer_headers(answer, now, out);
+            exchange.answer_body(answer, out);
+            exchange.answered(pipeline, answer);
+            answer.status
+        }
+        Verdict::Forward(_) => {
+            exchange.write_target(&head, out);
+            exchange.write_host(&head, out);
+            assert!(
+                headers
+                    .iter()
+                    .filter(|(name, _)| exchange.forwards(name))
+                    .count()
+                    == 2
+            );
+            exchange.upstream_headers(&head, out);
+            let upstream = UpstreamTimes {
+                sent: now,
+                head: now,
+            };
+            exchange.response_headers(&upstream, out);
+            let outcome = Outcome {
+                status: 200,
+                grpc_status: None,
+                completion: Completion::Complete,
+                attempts: 1,
+                bytes_in: 0,
+                bytes_out: 0,
+                upstream,
+                ended: now,
+            };
+            assert_eq!(exchange.event(&outcome).path, b"/api/items/~42");
+            exchange.finished(pipeline, &outcome);
+            200
+        }
+    }
+}
+
+#[test]
+fn requests_allocate_nothing_once_warm() {
+    let folder = tempfile::tempdir().unwrap();
+    let counters = Counters::open(folder.path(), CounterRoom::default()).unwrap();
+    let shared = Arc::new(Shared::new(configured(), Arc::new(counters), PEPPER));
+    let mut pipeline = Pipeline::new(&shared).unwrap();
+    let (mut exchange, mut out) = (Exchange::new(), Vec::new());
+    for (query, status) in [
+        ("x-api-key=secr%65t", 200),
+        ("x-api-key=wrong", 401),
+        ("", 401),
+    ] {
+        let mut run = || serve(&mut pipeline, &mut exchange, &mut out, query.as_bytes());
+        assert_eq!(run(), status);
+        let before = COUNT.get();
+        for _ in 0..100 {
+            assert_eq!(run(), status);
+        }
+        assert_eq!(COUNT.get() - before, 0, "{query}");
+    }
+}
