@@ -6,7 +6,7 @@ that same transaction; nothing else has to remember to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
@@ -187,8 +187,11 @@ class ConfigurationSource(Protocol):
     def read(self) -> AbstractContextManager[ConfigurationReader]:
         """Open one consistent view."""
 
-    def newest(self) -> int:
-        """Return the newest committed version, cheaply: it is asked for 40 times a second."""
+    def watch(self) -> AbstractContextManager[Callable[[], int]]:
+        """Give a function that returns the newest committed version; it may be asked 40 times a second.
+
+        It belongs to the thread that opened it.
+        """
 
     def prune(self, keep: int) -> bool:
         """Forget a bounded number of changes beyond the newest `keep`; return whether there are more."""

@@ -24,7 +24,8 @@ def test_two_processes_with_two_writers_each(tmp_path: Path) -> None:
     # As many connections pools as processes; each process has two threads that write.
     databases = [Database(f"sqlite:///{tmp_path / 'main.db'}") for _ in range(2)]
     source = SqlConfigurationSource(databases[0])
-    follower = Replica(source.newest())
+    with source.watch() as newest:
+        follower = Replica(newest())
     together, done = Barrier(WRITERS + 1), Event()
     problems: list[BaseException] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -51,7 +52,8 @@ class Publisher:
             Conflict: another process serves this socket.
             InvalidInput: the socket can't be made at that path.
         """
-        self._shared.newest = self._shared.source.newest()
+        with self._shared.source.watch() as newest:
+            self._shared.newest = newest()
         self._listener = _listen(self._path)
         for thread in self._threads:
             thread.start()
@@ -128,26 +130,30 @@ class Publisher:
                 old.join()
 
     def _look(self) -> None:
-        tidy_at = time.monotonic() + _TIDY
         failing = False
         while not self._shared.stopping.is_set():
-            self._wake.wait(_LOOK)
-            self._wake.clear()
             try:
-                newest = self._shared.source.newest()
-                if time.monotonic() >= tidy_at and not self._shared.source.prune(_CHANGES_KEPT):
-                    tidy_at = time.monotonic() + _TIDY
+                with self._shared.source.watch() as newest:
+                    self._follow(newest)
+                failing = False
             except Exception:  # noqa: BLE001  # the database may be away for a while; gateways serve on
                 if not failing:
                     _log.exception("the configuration's version can't be read; trying on")
                 failing = True
-                time.sleep(1)
-                continue
-            failing = False
-            if newest != self._shared.newest:
+                self._shared.stopping.wait(1)
+
+    def _follow(self, newest: Callable[[], int]) -> None:
+        tidy_at = time.monotonic() + _TIDY
+        while not self._shared.stopping.is_set():
+            self._wake.wait(_LOOK)
+            self._wake.clear()
+            version = newest()
+            if version != self._shared.newest:
                 with self._shared.changed:
-                    self._shared.newest = newest
+                    self._shared.newest = version
                     self._shared.changed.notify_all()
+            if time.monotonic() >= tidy_at and not self._shared.source.prune(_CHANGES_KEPT):
+                tidy_at = time.monotonic() + _TIDY
 
 
 def _listen(path: Path) -> socket.socket:
