@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import stat
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread
 from typing import Any
 
 import pytest
@@ -257,3 +258,37 @@ def test_old_changes_are_forgotten_in_whole_versions(
         client.reach(_version(store))
         assert client.kinds[0] == "full_begin"
     assert all(isinstance(state, GatewayState) for state in publisher.connected())
+
+
+class Faltering(SqlConfigurationSource):
+    """A source whose database is away once."""
+
+    failures = 1
+
+    @contextmanager
+    def watch(self) -> Iterator[Callable[[], int]]:
+        with super().watch() as newest:
+
+            def sometimes() -> int:
+                if current_thread().name == "configuration-look" and Faltering.failures:
+                    Faltering.failures -= 1
+                    raise OSError("the database is away")
+                return newest()
+
+            yield sometimes
+
+
+def test_database_that_was_away_is_looked_at_again(
+    database: Database, store: GatewayStore, path: Path, logs: list[MutableMapping[str, Any]]
+) -> None:
+    publisher = Publisher(Faltering(database), path)
+    publisher.start()
+    with StreamClient(path) as client:
+        client.reach(_version(store))
+        with store.write() as gateway:
+            gateway.consumers.create({"username": "bob"})
+        client.reach(_version(store))
+    publisher.stop()
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == [
+        "the configuration's version can't be read; trying on"
+    ]
