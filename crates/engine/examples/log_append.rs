@@ -3,7 +3,11 @@
 //! `cargo run --release --example log_append -- DIRECTORY [EVENTS_PER_SECOND [SECONDS]]`. The load comes in
 //! turns of 1 ms, as a proxy thread's does.
 #![allow(clippy::print_stdout)]
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a table's figures
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)] // a table's figures
 
 use std::error::Error;
 use std::thread::sleep;

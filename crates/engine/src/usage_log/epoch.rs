@@ -3,6 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::config::LogConfig;
 use super::error::{AtPath, Result};
@@ -16,13 +17,14 @@ use crate::failpoint;
 /// Epochs that are being made have names that are no numbers.
 const UNBORN: &str = ".new-";
 
-/// A new epoch's directory. The lock is held for as long as this lives.
+/// A new epoch's directory.
 pub(super) struct Epoch {
     pub number: u64,
     pub directory: PathBuf,
     /// No event may have a time before this.
     pub start_time: u64,
-    _lock: File,
+    /// Held for as long as somebody may append.
+    pub lock: Arc<File>,
 }
 
 /// Makes a new epoch, with a mark, a ring, a segment and a spare for each shard.
@@ -61,7 +63,7 @@ pub(super) fn create(config: &LogConfig) -> Result<Epoch> {
             directory,
             // Whoever looked before the epoch could be seen has raised this by now.
             start_time: start.max(clock::floor(&node_dir)?),
-            _lock: lock,
+            lock: Arc::new(lock),
         });
     }
 }

@@ -236,6 +236,7 @@ fn open_shard(config: &LogConfig, epoch: &Epoch, number: u32) -> Result<(Arc<Sha
         epoch.start_time,
         ring,
         segments,
+        Arc::clone(&epoch.lock),
     );
     Ok((Arc::new(shard), mark))
 }

@@ -1,5 +1,6 @@
 //! A shard: one append-only stream of events, written by one proxy thread, or by several.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
@@ -52,6 +53,8 @@ pub struct Shard {
     waiters: Waiters,
     flusher: OnceLock<Thread>,
     keeper: OnceLock<Thread>,
+    /// The epoch's: as long as somebody may append, nobody may recover.
+    _lock: Arc<File>,
 }
 
 /// The way from the ring to the disk.
@@ -69,6 +72,7 @@ impl Shard {
         start_time: u64,
         ring: Ring,
         segments: Segments,
+        lock: Arc<File>,
     ) -> Self {
         let drain = Drain {
             drained: header.base,
@@ -90,6 +94,7 @@ impl Shard {
             waiters: Waiters::default(),
             flusher: OnceLock::new(),
             keeper: OnceLock::new(),
+            _lock: lock,
         };
         shard.raise_limit(&shard.drain());
         shard

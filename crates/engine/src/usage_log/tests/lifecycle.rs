@@ -125,6 +125,12 @@ fn a_log_that_is_in_use_stays_open() {
     assert!(matches!(log.close(), Err(LogError::InUse(1))));
     assert_eq!(shard_zero.admit().err(), Some(Refused::Closed));
     permit.append(&event(1, b"x"));
+    assert_eq!(
+        recover(directory.path()),
+        0,
+        "not as long as somebody may append"
+    );
+    drop(shard_zero);
     assert_eq!(recover(directory.path()), 1);
     assert_eq!(read(directory.path(), shard(1, 0)).numbers(), [1]);
 }
