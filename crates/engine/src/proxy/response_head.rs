@@ -86,10 +86,7 @@ fn classify(name: &[u8]) -> Field {
         14 if is(b"content-length") => Field::ContentLength,
         16 if is(b"proxy-connection") => Field::HopByHop,
         17 if is(b"transfer-encoding") => Field::TransferEncoding,
-        17 if is(b"x-kong-request-id") => Field::Ours,
         18 if is(b"proxy-authenticate") => Field::HopByHop,
-        20 if is(b"x-kong-proxy-latency") => Field::Ours,
-        23 if is(b"x-kong-upstream-latency") || is(b"x-kong-response-latency") => Field::Ours,
         _ => Field::EndToEnd,
     }
 }

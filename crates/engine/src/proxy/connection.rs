@@ -1,0 +1,209 @@
+//! A client's connection: one request after the other, in the order in which they came.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use tokio::net::TcpStream;
+
+use super::buffers::{BUFFER_BYTES, MOST_BUFFERED};
+use super::desk::Desk;
+use super::exchange::{self, After};
+use super::head::{HeadFault, Scan, leading_empty_lines};
+use super::heads_out::Peer;
+use super::linger::linger;
+use super::timers::{Alarm, Millis};
+use super::worker::Worker;
+use crate::phases::AnswerKind;
+
+/// A client's end, for as long as it is connected.
+pub(super) struct Client<'a> {
+    pub stream: TcpStream,
+    pub peer: Peer,
+    pub worker: &'a Worker,
+    pub alarm: Alarm,
+}
+
+/// What the wait for a request came to.
+enum Awaited {
+    /// A whole head of so many bytes.
+    Head(usize),
+    /// Nothing more will come, or nothing came in time.
+    Nothing,
+    /// What came can't be a request.
+    Refused(AnswerKind),
+}
+
+/// Serves `stream` until either side ends it.
+pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: Peer) {
+    let mut client = Client {
+        stream,
+        peer,
+        worker,
+        alarm: worker.timers.alarm(),
+    };
+    let mut first = true;
+    let mut desk = None;
+    loop {
+        if desk.is_none() && !client.readable(first).await {
+            return;
+        }
+        let mut at = desk.take().unwrap_or_else(|| worker.desks.take());
+        let after = match client.await_head(&mut at).await {
+            Awaited::Nothing => return,
+            Awaited::Refused(kind) => exchange::refuse(&mut client, &mut at, kind).await,
+            Awaited::Head(length) => {
+                worker.stats.active.increment();
+                let _active = Active(worker);
+                exchange::run(&mut client, &mut at, length).await
+            }
+        };
+        match after {
+            After::Close => return,
+            After::Linger => return linger(&mut client).await,
+            After::Keep => {}
+        }
+        first = false;
+        at.tidy();
+        if at.input.is_empty() {
+            worker.desks.give_back(at);
+        } else {
+            desk = Some(at);
+        }
+    }
+}
+
+/// An exchange counted as active until it is over, however it ends.
+struct Active<'a>(&'a Worker);
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.stats.active.decrement();
+    }
+}
+
+impl Client<'_> {
+    /// Waits, without a buffer, for the first byte of a request. False if it won't come.
+    async fn readable(&mut self, first: bool) -> bool {
+        let timeouts = &self.worker.timeouts;
+        let timeout = if first {
+            timeouts.client_header_ms
+        } else {
+            timeouts.client_idle_ms
+        };
+        let due = self.worker.timers.after(timeout);
+        poll_fn(|context| match self.stream.poll_read_ready(context) {
+            Poll::Ready(ready) => Poll::Ready(ready.is_ok()),
+            Poll::Pending if self.worker.is_draining() => Poll::Ready(false),
+            Poll::Pending => self.wait_until(due, context).map(|()| false),
+        })
+        .await
+    }
+
+    /// Reads until a whole head is there.
+    async fn await_head(&mut self, desk: &mut Desk) -> Awaited {
+        let limits = &self.worker.head_limits;
+        let due = self
+            .worker
+            .timers
+            .after(self.worker.timeouts.client_header_ms);
+        let mut scan = Scan::default();
+        poll_fn(|context| {
+            loop {
+                if scan.is_untouched() {
+                    let empty = leading_empty_lines(desk.input.unread());
+                    desk.input.consume(empty);
+                }
+                // A lone CR may still become an empty line before the request.
+                if desk.input.unread() != b"\r" {
+                    match scan.head_end(desk.input.unread(), limits) {
+                        Ok(Some(length)) => return Poll::Ready(Awaited::Head(length)),
+                        Ok(None) => {}
+                        Err(fault) => return Poll::Ready(Awaited::Refused(kind_of(fault))),
+                    }
+                }
+                let most = limits.bytes + BUFFER_BYTES;
+                match desk.input.poll_fill(&mut self.stream, most, context) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Awaited::Nothing),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending if desk.input.is_empty() && self.worker.is_draining() => {
+                        return Poll::Ready(Awaited::Nothing);
+                    }
+                    Poll::Pending => {
+                        return self.wait_until(due, context).map(|()| {
+                            if desk.input.is_empty() {
+                                Awaited::Nothing
+                            } else {
+                                Awaited::Refused(AnswerKind::RequestTimeout)
+                            }
+                        });
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Pending until `due`: what else is awaited may wake the task before.
+    pub(super) fn wait_until(&self, due: Millis, context: &mut std::task::Context<'_>) -> Poll<()> {
+        if self.worker.timers.now() >= due {
+            return Poll::Ready(());
+        }
+        self.alarm.set(due, context.waker());
+        Poll::Pending
+    }
+
+    /// Reads and drops `length` bytes of body. False if they don't come.
+    pub(super) async fn skip(&mut self, desk: &mut Desk, length: u64) -> bool {
+        let mut left = usize::try_from(length).unwrap_or(usize::MAX);
+        let due = self
+            .worker
+            .timers
+            .after(self.worker.timeouts.client_body_ms);
+        poll_fn(|context| {
+            loop {
+                let skipped = left.min(desk.input.unread().len());
+                desk.input.consume(skipped);
+                left -= skipped;
+                if left == 0 {
+                    return Poll::Ready(true);
+                }
+                match desk
+                    .input
+                    .poll_fill(&mut self.stream, MOST_BUFFERED, context)
+                {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending => return self.wait_until(due, context).map(|()| false),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Writes what was gathered for the client.
+    pub(super) async fn flush(&mut self, desk: &mut Desk) -> io::Result<()> {
+        let due = self
+            .worker
+            .timers
+            .after(self.worker.timeouts.client_send_ms);
+        poll_fn(
+            |context| match desk.to_client.poll_flush(&mut self.stream, &[], context) {
+                Poll::Ready(done) => Poll::Ready(done),
+                Poll::Pending => self
+                    .wait_until(due, context)
+                    .map(|()| Err(io::Error::from(io::ErrorKind::TimedOut))),
+            },
+        )
+        .await
+    }
+}
+
+/// The answer to a head that can't be served.
+pub(super) fn kind_of(fault: HeadFault) -> AnswerKind {
+    match fault {
+        HeadFault::FirstLineTooLong => AnswerKind::UriTooLong,
+        HeadFault::TooLarge | HeadFault::TooManyHeaders => AnswerKind::HeadersTooLarge,
+        HeadFault::Malformed(_) | HeadFault::Version | HeadFault::Method => AnswerKind::BadRequest,
+    }
+}

@@ -1,0 +1,67 @@
+//! One request: judged by the phases, then answered here or forwarded.
+
+use super::answers::{self, Failure};
+use super::connection::{Client, kind_of};
+use super::desk::Desk;
+use super::forward;
+use super::heads_out::view;
+use crate::phases::{Answer, AnswerKind, Verdict};
+
+/// What becomes of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// The next request may follow.
+    Keep,
+    /// Nothing more is read or written.
+    Close,
+    /// Closed for writing; what the client still sends is read and dropped.
+    Linger,
+}
+
+/// Serves the request whose head of `length` bytes stands at the start of the desk's input.
+pub(super) async fn run(client: &mut Client<'_>, desk: &mut Desk, length: usize) -> After {
+    let worker = client.worker;
+    let began = worker.now();
+    desk.input.hold(length);
+    if let Err(fault) = desk.request.parse(desk.input.head()) {
+        return refuse(client, desk, kind_of(fault)).await;
+    }
+    desk.unread = answers::skippable(&desk.request);
+    let verdict = {
+        let Desk {
+            input,
+            request,
+            exchange,
+            ..
+        } = &mut *desk;
+        let head = view(request, input.head(), client.peer);
+        worker.pipeline.borrow_mut().begin(exchange, &head, began)
+    };
+    let failure = match verdict {
+        Verdict::Respond(answer) => return answers::respond(client, desk, answer).await,
+        Verdict::Forward(upstream) => {
+            match forward::forward(client, desk, &upstream, began).await {
+                Ok(after) => return after,
+                Err(failure) => failure,
+            }
+        }
+    };
+    match failure {
+        Failure::Answer(kind) => answers::respond(client, desk, Answer::from(kind)).await,
+        Failure::ClientGone => {
+            desk.exchange.abandoned(&worker.pipeline.borrow());
+            After::Close
+        }
+    }
+}
+
+/// Answers what is no request, and ends the connection: where the next one would begin is unknown.
+pub(super) async fn refuse(client: &mut Client<'_>, desk: &mut Desk, kind: AnswerKind) -> After {
+    let answer = {
+        let mut pipeline = client.worker.pipeline.borrow_mut();
+        pipeline.refuse(&mut desk.exchange, kind, client.worker.now())
+    };
+    desk.request.forget();
+    desk.unread = None;
+    answers::respond(client, desk, answer).await
+}

@@ -1,0 +1,112 @@
+//! Forwarding one request, and the order that money depends on: room in the usage log before anything is sent, the
+//! usage event before the last byte of the answer leaves.
+
+use super::answers::Failure;
+use super::bill::{Bill, Opening};
+use super::body::Body;
+use super::connection::Client;
+use super::desk::Desk;
+use super::exchange::After;
+use super::framing::BodyLength;
+use super::heads_out::{delivery, write_request, write_response};
+use super::upstream::Attempts;
+use super::way::Way;
+use crate::config::Upstream;
+use crate::phases::{AnswerKind, Now, UpstreamTimes};
+use crate::usage_log::Completion;
+
+/// Forwards the request at the desk.
+///
+/// # Errors
+/// [`Failure`] as long as nothing was said to the client: what goes wrong later can only end the connection.
+pub(super) async fn forward(
+    client: &mut Client<'_>,
+    desk: &mut Desk,
+    upstream: &Upstream,
+    began: Now,
+) -> Result<After, Failure> {
+    let worker = client.worker;
+    let permit = worker.shard.admit().map_err(|_| {
+        worker.stats.log_refusals.increment();
+        AnswerKind::Unavailable
+    })?;
+    {
+        let Desk {
+            request,
+            input,
+            exchange,
+            to_upstream,
+            ..
+        } = &mut *desk;
+        write_request(
+            request,
+            input.head(),
+            client.peer,
+            exchange,
+            to_upstream.text(),
+        );
+    }
+    let sent = worker.now();
+    let mut attempts = Attempts::default();
+    let mut way = Way::open(client, desk, upstream, &mut attempts).await?;
+    way.await_head(client, desk, &mut attempts).await?;
+    let times = UpstreamTimes {
+        sent,
+        head: worker.now(),
+    };
+
+    let Desk {
+        request,
+        response,
+        exchange,
+        input,
+        to_client,
+        to_upstream,
+        ..
+    } = desk;
+    let length = response.body;
+    let delivery = delivery(request, length, worker.is_draining());
+    let head = way.head();
+    write_response(
+        response,
+        head,
+        request,
+        delivery,
+        exchange,
+        &times,
+        to_client.text(),
+    );
+    way.begin_body(length, delivery.chunked);
+    let opening = Opening {
+        status: response.status,
+        attempts: attempts.count(),
+        began,
+        upstream: times,
+    };
+    let bill = Bill::open(worker, exchange, permit, opening);
+    let completion = Body {
+        way: &mut way,
+        bill,
+        input,
+        to_client,
+        to_upstream,
+    }
+    .pass_on(client)
+    .await;
+
+    if completion != Completion::Complete {
+        if length == BodyLength::UntilClose && !delivery.chunked {
+            // The usual end of the connection would be taken for the end of the body. Best effort: without it
+            // the client sees what any HTTP/1.0 client sees.
+            let _ = client.stream.set_zero_linger();
+        }
+        return Ok(After::Close);
+    }
+    let all_read = way.body_was_read();
+    way.part(response.keep_alive, worker);
+    Ok(match (all_read, delivery.keep) {
+        (true, true) => After::Keep,
+        (true, false) if input.is_empty() => After::Close,
+        _ => After::Linger,
+    })
+}

@@ -1,0 +1,201 @@
+//! The heads that the gateway writes: the request's to the upstream, the answer's to the client.
+
+use super::framing::BodyLength;
+use super::head::{Field, HeaderLine};
+use super::request_head::RequestHead;
+use super::response_head::ResponseHead;
+use crate::phases::{self, Exchange, Headers, UpstreamTimes};
+
+/// A head's lines as the phases read them.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines<'a> {
+    head: &'a [u8],
+    lines: &'a [HeaderLine],
+}
+
+impl Headers for Lines<'_> {
+    fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines
+            .iter()
+            .map(|line| (line.name.of_head(self.head), line.value.of_head(self.head)))
+    }
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The client.
+    pub client: std::net::SocketAddr,
+    /// The port it called.
+    pub port: u16,
+}
+
+/// The request as the phases see it.
+#[must_use]
+pub fn view<'a>(
+    request: &'a RequestHead,
+    head: &'a [u8],
+    peer: Peer,
+) -> phases::RequestHead<'a, Lines<'a>> {
+    phases::RequestHead {
+        method: request.method.of_head(head),
+        path: request.path.of_head(head),
+        query: request.query.map(|query| query.of_head(head)),
+        host: request.host.map(|host| host.of_head(head)),
+        headers: Lines {
+            head,
+            lines: &request.lines,
+        },
+        client: peer.client,
+        tls: false,
+        port: peer.port,
+    }
+}
+
+/// Writes the request's head for the upstream: end-to-end lines as they came, framing of our own.
+pub fn write_request(
+    request: &RequestHead,
+    head: &[u8],
+    peer: Peer,
+    exchange: &Exchange,
+    out: &mut Vec<u8>,
+) {
+    let view = view(request, head, peer);
+    out.extend_from_slice(view.method);
+    out.push(b' ');
+    exchange.write_target(&view, out);
+    out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    exchange.write_host(&view, out);
+    out.extend_from_slice(b"\r\n");
+    let mut states_length = false;
+    for line in &request.lines {
+        let name = line.name.of_head(head);
+        match line.field {
+            Field::EndToEnd if exchange.forwards(name) => {
+                push_line(out, name, line.value.of_head(head));
+            }
+            Field::ContentLength => states_length = true,
+            _ => {}
+        }
+    }
+    if request.accepts_trailers {
+        // Trailers are passed on, so what the client said of them holds on this hop too.
+        out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
+    }
+    match request.body {
+        BodyLength::Empty if states_length => out.extend_from_slice(b"Content-Length: 0\r\n"),
+        BodyLength::Empty | BodyLength::UntilClose => {}
+        BodyLength::Exact(length) => push_length(out, length),
+        BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+    }
+    exchange.upstream_headers(&view, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How an answer's body goes to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// In chunks.
+    pub chunked: bool,
+    /// The connection can serve another request.
+    pub keep: bool,
+}
+
+/// Chooses how to send a body of `length` to who asked with `request`.
+#[must_use]
+pub fn delivery(request: &RequestHead, length: BodyLength, draining: bool) -> Delivery {
+    let unknown = matches!(length, BodyLength::Chunked | BodyLength::UntilClose);
+    let chunked = unknown && request.minor_version == 1;
+    Delivery {
+        chunked,
+        keep: request.keep_alive && !draining && (!unknown || chunked),
+    }
+}
+
+/// Writes the answer's head for the client.
+pub fn write_response(
+    response: &ResponseHead,
+    head: &[u8],
+    request: &RequestHead,
+    delivery: Delivery,
+    exchange: &Exchange,
+    times: &UpstreamTimes,
+    out: &mut Vec<u8>,
+) {
+    status_line(out, response.status, response.reason.of_head(head));
+    for line in &response.lines {
+        let name = line.name.of_head(head);
+        if line.field == Field::EndToEnd && exchange.returns(name) {
+            push_line(out, name, line.value.of_head(head));
+        }
+    }
+    if delivery.chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    } else if let Some(length) = response.content_length
+        && response.status != 204
+    {
+        push_length(out, length);
+    }
+    exchange.response_headers(times, out);
+    end_head(out, request, delivery.keep);
+}
+
+/// Writes an interim (1xx) head: its lines, without what is about this hop.
+pub fn write_interim(response: &ResponseHead, head: &[u8], out: &mut Vec<u8>) {
+    status_line(out, response.status, response.reason.of_head(head));
+    for line in &response.lines {
+        if line.field == Field::EndToEnd {
+            push_line(out, line.name.of_head(head), line.value.of_head(head));
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Says what becomes of the connection where that isn't understood, and ends the head.
+pub fn end_head(out: &mut Vec<u8>, request: &RequestHead, keep: bool) {
+    if !keep {
+        out.extend_from_slice(b"Connection: close\r\n");
+    } else if request.minor_version == 0 {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `HTTP/1.1 200 OK`: always our version, whatever the upstream's.
+pub fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    push_decimal(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A `Content-Length` line.
+pub fn push_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    push_decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_decimal(out: &mut Vec<u8>, value: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = value;
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}

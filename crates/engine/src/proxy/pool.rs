@@ -1,0 +1,137 @@
+//! A worker's unused upstream connections, kept by address.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::task::{Context, Waker};
+
+use tokio::net::TcpStream;
+
+use super::timers::Millis;
+
+/// Connections to upstreams that wait for their next request. The last one used is taken first, so that a
+/// quiet hour lets the others run out.
+#[derive(Debug)]
+pub struct Pool {
+    idle: RefCell<HashMap<SocketAddr, Vec<Idle>>>,
+    most_per_address: usize,
+    idle_ms: Millis,
+}
+
+#[derive(Debug)]
+struct Idle {
+    stream: TcpStream,
+    until: Millis,
+}
+
+impl Pool {
+    /// Keeps at most `most_per_address` connections, each for `idle_ms` unused.
+    #[must_use]
+    pub fn new(most_per_address: usize, idle_ms: Millis) -> Self {
+        Self {
+            idle: RefCell::default(),
+            most_per_address,
+            idle_ms,
+        }
+    }
+
+    /// A connection to `address` that, as far as is known here, is still open.
+    #[must_use]
+    pub fn take(&self, address: SocketAddr) -> Option<TcpStream> {
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.get_mut(&address)?;
+        while let Some(Idle { stream, .. }) = connections.pop() {
+            if is_quiet(&stream) {
+                return Some(stream);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose last answer was read to its end.
+    pub fn keep(&self, address: SocketAddr, stream: TcpStream, now: Millis) {
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.entry(address).or_default();
+        if connections.len() < self.most_per_address {
+            connections.push(Idle {
+                stream,
+                until: now.saturating_add(self.idle_ms),
+            });
+        }
+    }
+
+    /// Closes what waited too long or was closed by the other side.
+    pub fn sweep(&self, now: Millis) {
+        self.idle.borrow_mut().retain(|_, connections| {
+            connections.retain(|idle| idle.until > now && is_quiet(&idle.stream));
+            !connections.is_empty()
+        });
+    }
+
+    /// How many connections wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.idle.borrow().values().map(Vec::len).sum()
+    }
+}
+
+/// Nothing arrived on an unused connection: neither its end nor bytes that nobody asked for. Asks the runtime
+/// what it has already heard, and makes no system call.
+fn is_quiet(stream: &TcpStream) -> bool {
+    stream
+        .poll_read_ready(&mut Context::from_waker(Waker::noop()))
+        .is_pending()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    fn run(test: impl Future<Output = std::io::Result<()>>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(test).unwrap();
+    }
+
+    #[test]
+    fn a_connection_closed_meanwhile_is_not_given_out() {
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let address = listener.local_addr()?;
+            let pool = Pool::new(8, 1000);
+            let mut others = Vec::new();
+            for _ in 0..2 {
+                pool.keep(address, TcpStream::connect(address).await?, 0);
+                others.push(listener.accept().await?.0);
+            }
+            drop(others.pop());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            let taken = pool
+                .take(address)
+                .map(|stream| stream.local_addr().unwrap());
+            assert_eq!(taken, Some(others[0].peer_addr()?), "the open one");
+            assert!(pool.take(address).is_none());
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_connection_is_kept_for_its_time_and_no_more_than_allowed() {
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let address = listener.local_addr()?;
+            let pool = Pool::new(1, 1000);
+            pool.keep(address, TcpStream::connect(address).await?, 0);
+            pool.keep(address, TcpStream::connect(address).await?, 0);
+            assert_eq!(pool.len(), 1);
+            pool.sweep(999);
+            assert_eq!(pool.len(), 1);
+            pool.sweep(1000);
+            assert_eq!(pool.len(), 0);
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,69 @@
+//! Counters of one worker: written by its thread alone, read by the status port.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter with a single writer: no locked instruction is needed to add to it.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// Adds `amount`. Only the owning thread may.
+    pub fn add(&self, amount: u64) {
+        self.0
+            .store(self.get().wrapping_add(amount), Ordering::Relaxed);
+    }
+
+    /// Takes one off a gauge. Only the owning thread may.
+    pub fn decrement(&self) {
+        self.0.store(self.get().wrapping_sub(1), Ordering::Relaxed);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a worker counts beside the phases' own figures.
+#[derive(Debug, Default)]
+pub struct WorkerStats {
+    /// Client connections accepted.
+    pub accepted: Counter,
+    /// Client connections open now.
+    pub open: Counter,
+    /// Exchanges in progress now.
+    pub active: Counter,
+    /// Upstream connections made.
+    pub connects: Counter,
+    /// Requests sent over a connection used before.
+    pub reused: Counter,
+    /// Failed tries to connect.
+    pub connect_failures: Counter,
+    /// Requests sent again because a kept connection had closed.
+    pub retries: Counter,
+    /// Upstream answers that were not HTTP, or ended before their head did.
+    pub upstream_invalid: Counter,
+    /// Upstreams that took too long.
+    pub upstream_timeouts: Counter,
+    /// Usage events appended, parts included.
+    pub events: Counter,
+    /// Of those, closed by the client's going away.
+    pub events_client_abort: Counter,
+    /// Of those, closed by the upstream's breaking off.
+    pub events_upstream_abort: Counter,
+    /// Requests refused because the usage log could not promise room.
+    pub log_refusals: Counter,
+    /// Unused upstream connections kept now.
+    pub upstream_idle: Counter,
+}

@@ -1,0 +1,284 @@
+//! The way between one client and one upstream: both directions at once, up to the answer's head.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use super::answers::Failure;
+use super::buffers::{Buffer, MOST_BUFFERED};
+use super::connection::Client;
+use super::desk::Desk;
+use super::framing::BodyLength;
+use super::heads_out::write_interim;
+use super::outgoing::Outgoing;
+use super::request_side::{self, RequestFault, RequestSide};
+use super::response_side::{ResponseFault, ResponseSide, UpstreamStream};
+use super::upstream::Attempts;
+use super::worker::Worker;
+use crate::config::Upstream;
+use crate::phases::AnswerKind;
+
+/// Interim answers that one request may get.
+const MOST_INTERIM: u32 = 16;
+
+/// An upstream connection while it serves a request.
+pub(super) struct Way<'a> {
+    pub upstream: &'a Upstream,
+    pub connection: UpstreamStream,
+    pub request: RequestSide,
+    pub response: ResponseSide,
+    address: SocketAddr,
+    /// The connection served others before, and nothing has come back on it yet.
+    maybe_stale: bool,
+}
+
+/// Why no head came.
+enum Fault {
+    Request(RequestFault),
+    Response(ResponseFault),
+    ClientTimeout,
+    UpstreamTimeout,
+}
+
+impl<'a> Way<'a> {
+    /// Connects, and lets a client that asked know that its body is welcome. The request's head stands in
+    /// the desk's `to_upstream`.
+    pub async fn open(
+        client: &mut Client<'_>,
+        desk: &mut Desk,
+        upstream: &'a Upstream,
+        attempts: &mut Attempts,
+    ) -> Result<Self, Failure> {
+        let connected = attempts.connect(client.worker, upstream, true).await?;
+        if desk.request.expects_continue && desk.input.is_empty() {
+            // Answered here, not by the upstream: an HTTP/1.0 one would never say it.
+            desk.to_client
+                .text()
+                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            client.flush(desk).await.map_err(|_| Failure::ClientGone)?;
+            desk.to_client.clear();
+        }
+        // From here on parts of the body may be gone.
+        desk.unread = None;
+        let request = RequestSide::new(
+            desk.request.body,
+            client.worker.timeouts.client_body_ms,
+            upstream.write_timeout.into(),
+            &mut desk.input,
+            &mut desk.to_upstream,
+        )?;
+        Ok(Self {
+            upstream,
+            connection: UpstreamStream {
+                stream: connected.stream,
+                input: None,
+            },
+            request,
+            response: ResponseSide::default(),
+            address: connected.address,
+            maybe_stale: connected.reused,
+        })
+    }
+
+    /// Sends the request and awaits the final head: parsed in the desk's `response`, readable by [`Self::head`].
+    pub async fn await_head(
+        &mut self,
+        client: &mut Client<'_>,
+        desk: &mut Desk,
+        attempts: &mut Attempts,
+    ) -> Result<(), Failure> {
+        let mut interim = 0;
+        loop {
+            match poll_fn(|context| self.poll_head(client, desk, context)).await {
+                Ok(length) => {
+                    self.maybe_stale = false;
+                    self.parse(desk, length, client.worker)?;
+                    if !desk.response.is_interim() {
+                        return Ok(());
+                    }
+                    interim += 1;
+                    if desk.response.status == 101 || interim > MOST_INTERIM {
+                        return Err(self.invalid(desk, client.worker));
+                    }
+                    self.pass_interim(client, desk).await?;
+                }
+                Err(Fault::Response(ResponseFault::Unanswered)) if self.may_repeat(desk) => {
+                    client.worker.stats.retries.increment();
+                    let fresh = attempts
+                        .connect(client.worker, self.upstream, false)
+                        .await?;
+                    self.connection = UpstreamStream {
+                        stream: fresh.stream,
+                        input: None,
+                    };
+                    self.address = fresh.address;
+                    self.maybe_stale = false;
+                    self.response = ResponseSide::default();
+                }
+                Err(fault) => return Err(self.failed(&fault, desk, client.worker)),
+            }
+        }
+    }
+
+    /// The upstream's head.
+    pub fn head(&self) -> &[u8] {
+        self.connection.input.as_ref().map_or(&[], Buffer::head)
+    }
+
+    /// The head was read: its body follows.
+    pub fn begin_body(&mut self, length: BodyLength, chunked: bool) {
+        if let Some(input) = &mut self.connection.input {
+            input.release();
+        }
+        self.response.begin_body(length, chunked);
+    }
+
+    /// Whether the request's body was read to its end.
+    pub fn body_was_read(&self) -> bool {
+        self.request.body_was_read()
+    }
+
+    /// The exchange is over: a connection that both sides know to be at the end of an answer is kept.
+    pub fn part(self, keep_alive: bool, worker: &Worker) {
+        let UpstreamStream { stream, input } = self.connection;
+        let at_end = input.as_ref().is_none_or(Buffer::is_empty);
+        if let Some(input) = input {
+            worker.buffers.give_back(input);
+        }
+        if keep_alive && at_end && self.request.was_sent() {
+            worker.pool.keep(self.address, stream, worker.timers.now());
+        }
+    }
+
+    /// Goes on sending the request; afterwards watches for the client's going away, which ends an exchange that
+    /// nobody waits for any more. A client that sent its next request already is not watched.
+    pub fn poll_request(
+        &mut self,
+        client: &mut Client<'_>,
+        input: &mut Buffer,
+        out: &mut Outgoing,
+        context: &mut Context<'_>,
+    ) -> Result<(), RequestFault> {
+        if !self.request.is_over() {
+            let mut ends = request_side::Ends {
+                client: &mut client.stream,
+                input,
+                upstream: &mut self.connection.stream,
+                out,
+                timers: &client.worker.timers,
+            };
+            match self.request.poll(&mut ends, context) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(done) => done?,
+            }
+        }
+        if self.request.body_was_read()
+            && input.is_empty()
+            && client.stream.poll_read_ready(context).is_ready()
+            && let Poll::Ready(Ok(0) | Err(_)) =
+                input.poll_fill(&mut client.stream, MOST_BUFFERED, context)
+        {
+            return Err(RequestFault::ClientGone);
+        }
+        Ok(())
+    }
+
+    fn poll_head(
+        &mut self,
+        client: &mut Client<'_>,
+        desk: &mut Desk,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<usize, Fault>> {
+        let worker = client.worker;
+        if let Err(fault) =
+            self.poll_request(client, &mut desk.input, &mut desk.to_upstream, context)
+        {
+            return Poll::Ready(Err(Fault::Request(fault)));
+        }
+        let limits = &worker.head_limits;
+        let polled =
+            self.response
+                .poll_head(&mut self.connection, &worker.buffers, limits, context);
+        if let Poll::Ready(came) = polled {
+            return Poll::Ready(came.map_err(Fault::Response));
+        }
+        let (by_client, due) = if self.request.is_over() {
+            let due = match self.response.head_due() {
+                0 => worker.timers.after(self.upstream.read_timeout.into()),
+                due => due,
+            };
+            self.response.await_until(due);
+            (false, due)
+        } else {
+            self.request.due()
+        };
+        let fault = if by_client {
+            Fault::ClientTimeout
+        } else {
+            Fault::UpstreamTimeout
+        };
+        client.wait_until(due, context).map(|()| Err(fault))
+    }
+
+    fn parse(&mut self, desk: &mut Desk, length: usize, worker: &Worker) -> Result<(), Failure> {
+        let Some(input) = &mut self.connection.input else {
+            return Err(self.invalid(desk, worker));
+        };
+        input.hold(length);
+        let to_head = desk.request.method.of_head(desk.input.head()) == b"HEAD";
+        if desk.response.parse(input.head(), to_head).is_err() {
+            return Err(self.invalid(desk, worker));
+        }
+        Ok(())
+    }
+
+    async fn pass_interim(
+        &mut self,
+        client: &mut Client<'_>,
+        desk: &mut Desk,
+    ) -> Result<(), Failure> {
+        // 100 was said by us already, if the client asked; HTTP/1.0 knows no interim answers.
+        if desk.response.status != 100 && desk.request.minor_version == 1 {
+            write_interim(&desk.response, self.head(), desk.to_client.text());
+            client.flush(desk).await.map_err(|_| Failure::ClientGone)?;
+            desk.to_client.clear();
+        }
+        if let Some(input) = &mut self.connection.input {
+            input.release();
+        }
+        self.response.expect_head();
+        Ok(())
+    }
+
+    /// A kept connection that closes without a word was most likely closed before it saw the request. It is sent
+    /// once more if that can do no harm: if it may be repeated by its nature, or can't have been complete.
+    fn may_repeat(&mut self, desk: &mut Desk) -> bool {
+        let method = desk.request.method.of_head(desk.input.head());
+        let idempotent = matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE");
+        let incomplete = desk.request.body != BodyLength::Empty && desk.to_upstream.payload() == 0;
+        self.maybe_stale && (idempotent || incomplete) && self.request.rewind(&mut desk.to_upstream)
+    }
+
+    fn failed(&self, fault: &Fault, desk: &mut Desk, worker: &Worker) -> Failure {
+        if self.request.body_was_read() {
+            desk.unread = Some(0);
+        }
+        match fault {
+            Fault::Request(fault) => (*fault).into(),
+            Fault::Response(_) => self.invalid(desk, worker),
+            Fault::ClientTimeout => AnswerKind::RequestTimeout.into(),
+            Fault::UpstreamTimeout => {
+                worker.stats.upstream_timeouts.increment();
+                AnswerKind::UpstreamTimeout.into()
+            }
+        }
+    }
+
+    fn invalid(&self, desk: &mut Desk, worker: &Worker) -> Failure {
+        if self.request.body_was_read() {
+            desk.unread = Some(0);
+        }
+        worker.stats.upstream_invalid.increment();
+        AnswerKind::UpstreamInvalid.into()
+    }
+}

@@ -1,0 +1,175 @@
+//! What the connections of one thread share, and the loop that accepts them.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use super::buffers::BufferPool;
+use super::clock::Clock;
+use super::connection;
+use super::date::DateCache;
+use super::desk::Desks;
+use super::head::HeadLimits;
+use super::heads_out::Peer;
+use super::pool::Pool;
+use super::resolver::Resolver;
+use super::stats::WorkerStats;
+use super::timers::{TICK, Timers};
+use crate::phases::{Now, Pipeline};
+use crate::server::options::{Limits, Timeouts};
+use crate::usage_log::Shard;
+
+/// How many ticks lie between two looks at the unused upstream connections.
+const TICKS_PER_SWEEP: u32 = 40;
+
+/// How long accepting rests after a fault that won't pass at once (no file descriptors left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// One thread's means of serving.
+pub struct Worker {
+    pub(super) pipeline: RefCell<Pipeline>,
+    pub(super) shard: Arc<Shard>,
+    pub(super) stats: Arc<WorkerStats>,
+    pub(super) pool: Pool,
+    pub(super) buffers: BufferPool,
+    pub(super) desks: Desks,
+    pub(super) resolver: Resolver,
+    pub(super) timers: Rc<Timers>,
+    pub(super) date: DateCache,
+    pub(super) timeouts: Timeouts,
+    pub(super) head_limits: HeadLimits,
+    draining: Cell<bool>,
+    closed: Notify,
+    most_connections: u64,
+    clock: Clock,
+}
+
+impl Worker {
+    /// A worker that judges by `pipeline` and records in `shard`.
+    #[must_use]
+    pub fn new(
+        pipeline: Pipeline,
+        shard: Arc<Shard>,
+        stats: Arc<WorkerStats>,
+        timeouts: Timeouts,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            pipeline: RefCell::new(pipeline),
+            shard,
+            stats,
+            pool: Pool::new(limits.upstream_idle_per_address, timeouts.upstream_idle_ms),
+            buffers: BufferPool::default(),
+            desks: Desks::default(),
+            resolver: Resolver::default(),
+            timers: Rc::default(),
+            date: DateCache::default(),
+            timeouts,
+            head_limits: HeadLimits {
+                first_line: limits.request_line_bytes,
+                bytes: limits.head_bytes,
+                count: limits.header_count,
+            },
+            draining: Cell::new(false),
+            closed: Notify::new(),
+            most_connections: limits.connections_per_worker as u64,
+            clock: Clock::default(),
+        }
+    }
+
+    /// The present.
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The service is ending: answers say so, and idle connections close.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Moves clocks on and closes what waited too long. Runs as long as the worker.
+    pub async fn tick(&self) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut until_sweep = TICKS_PER_SWEEP;
+        loop {
+            interval.tick().await;
+            self.clock.adjust();
+            self.timers.tick();
+            until_sweep -= 1;
+            if until_sweep == 0 {
+                until_sweep = TICKS_PER_SWEEP;
+                self.pool.sweep(self.timers.now());
+                self.stats.upstream_idle.set(self.pool.len() as u64);
+                // A thread without requests must not keep an old configuration in memory.
+                self.pipeline.borrow_mut().refresh();
+            }
+        }
+    }
+
+    /// Accepts connections and serves each in a task of its own. Runs until dropped.
+    ///
+    /// One connection at a time, and then the others' turn: several workers accept on one socket, and none
+    /// should take all that came at once.
+    pub async fn accept(self: Rc<Self>, listener: TcpListener) {
+        let port = listener.local_addr().map_or(0, |address| address.port());
+        loop {
+            while self.stats.open.get() >= self.most_connections {
+                self.closed.notified().await;
+            }
+            match listener.accept().await {
+                Ok((stream, client)) => self.start(stream, client, port),
+                Err(error) if is_passing(&error) => {}
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn start(self: &Rc<Self>, stream: TcpStream, client: SocketAddr, port: u16) {
+        // Small answers must not wait for the acknowledgement of the one before.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        self.stats.accepted.increment();
+        self.stats.open.increment();
+        let open = Open(Rc::clone(self));
+        tokio::task::spawn_local(async move {
+            connection::serve(&open.0, stream, Peer { client, port }).await;
+        });
+    }
+
+    /// Ends the service: nothing new is accepted (the caller drops [`Self::accept`]), idle connections close,
+    /// and exchanges in flight go on. Returns when all have ended.
+    pub async fn drain(&self) {
+        self.draining.set(true);
+        self.timers.wake_all();
+        while self.stats.open.get() > 0 {
+            self.closed.notified().await;
+        }
+    }
+}
+
+/// A connection counted as open, until it is dropped: also by a panic.
+struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.stats.open.decrement();
+        self.0.closed.notify_one();
+    }
+}
+
+/// Faults of one connection, not of accepting.
+fn is_passing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    )
+}

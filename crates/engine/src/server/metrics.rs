@@ -1,0 +1,291 @@
+//! `/metrics`, in Prometheus' text format.
+
+use std::fmt::{Display, Write};
+
+use super::status::Facts;
+use crate::phases::AnswerKind;
+use crate::proxy::stats::{Counter, WorkerStats};
+use crate::usage_log::ShardHealth;
+
+/// The format's version.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All figures, at this instant.
+pub(super) fn render(facts: &Facts) -> String {
+    let mut page = Page::default();
+    traffic(&mut page, facts);
+    connections(&mut page, &facts.stats);
+    configuration(&mut page, facts);
+    usage_log(&mut page, facts);
+    page.text
+}
+
+/// A page of figures in the making.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) -> &mut Self {
+        // Writing to a string can't fail; the same below.
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        self
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl Display) -> &mut Self {
+        let _ = if labels.is_empty() {
+            writeln!(self.text, "{name} {value}")
+        } else {
+            writeln!(self.text, "{name}{{{labels}}} {value}")
+        };
+        self
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help).sample(name, "", value);
+    }
+}
+
+fn sum(stats: &[std::sync::Arc<WorkerStats>], counter: impl Fn(&WorkerStats) -> &Counter) -> u64 {
+    stats
+        .iter()
+        .fold(0, |sum, stats| sum.wrapping_add(counter(stats).get()))
+}
+
+fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
+    let total = |counter: fn(&WorkerStats) -> &Counter| sum(stats, counter);
+    page.single(
+        "tollway_client_connections_total",
+        "counter",
+        "Client connections accepted.",
+        total(|stats| &stats.accepted),
+    );
+    page.single(
+        "tollway_client_connections",
+        "gauge",
+        "Client connections open.",
+        total(|stats| &stats.open),
+    );
+    page.single(
+        "tollway_exchanges_in_flight",
+        "gauge",
+        "Requests being worked on.",
+        total(|stats| &stats.active),
+    );
+    let name = "tollway_upstream_connections_total";
+    page.family(name, "counter", "Upstream connections taken, by how.")
+        .sample(name, r#"how="new""#, total(|stats| &stats.connects))
+        .sample(name, r#"how="reused""#, total(|stats| &stats.reused));
+    page.single(
+        "tollway_upstream_idle_connections",
+        "gauge",
+        "Upstream connections kept for reuse.",
+        total(|stats| &stats.upstream_idle),
+    );
+    let name = "tollway_upstream_errors_total";
+    page.family(name, "counter", "What went wrong with upstreams.")
+        .sample(
+            name,
+            r#"kind="connect""#,
+            total(|stats| &stats.connect_failures),
+        )
+        .sample(
+            name,
+            r#"kind="timeout""#,
+            total(|stats| &stats.upstream_timeouts),
+        )
+        .sample(
+            name,
+            r#"kind="invalid""#,
+            total(|stats| &stats.upstream_invalid),
+        )
+        .sample(
+            name,
+            r#"kind="broken_off""#,
+            total(|stats| &stats.events_upstream_abort),
+        );
+    page.single(
+        "tollway_upstream_repeats_total",
+        "counter",
+        "Requests sent again because a kept connection had closed.",
+        total(|stats| &stats.retries),
+    );
+}
+
+fn configuration(page: &mut Page, facts: &Facts) {
+    let control = &facts.control;
+    page.single(
+        "tollway_config_version",
+        "gauge",
+        "The configuration's version being served.",
+        facts.store.current().map_or(0, |config| config.version),
+    );
+    page.single(
+        "tollway_config_newest_version",
+        "gauge",
+        "The newest version that control spoke of.",
+        control.newest(),
+    );
+    page.single(
+        "tollway_config_applied_total",
+        "counter",
+        "Versions applied.",
+        control.applied(),
+    );
+    page.single(
+        "tollway_config_rejected_total",
+        "counter",
+        "Versions refused.",
+        control.rejected(),
+    );
+    page.single(
+        "tollway_control_connected",
+        "gauge",
+        "Whether control is reached.",
+        u8::from(control.is_connected()),
+    );
+}
+
+/// A figure of one shard, as text.
+type Figure = fn(&ShardHealth) -> String;
+
+fn usage_log(page: &mut Page, facts: &Facts) {
+    let total = |counter: fn(&WorkerStats) -> &Counter| sum(&facts.stats, counter);
+    let events = total(|stats| &stats.events);
+    let (client, upstream) = (
+        total(|stats| &stats.events_client_abort),
+        total(|stats| &stats.events_upstream_abort),
+    );
+    let name = "tollway_usage_events_total";
+    page.family(
+        name,
+        "counter",
+        "Usage events appended, by how the exchange ended.",
+    )
+    .sample(
+        name,
+        r#"completion="complete""#,
+        events.saturating_sub(client + upstream),
+    )
+    .sample(name, r#"completion="client_abort""#, client)
+    .sample(name, r#"completion="upstream_abort""#, upstream);
+    page.single(
+        "tollway_usage_log_refusals_total",
+        "counter",
+        "Requests refused because the usage log could not promise room.",
+        total(|stats| &stats.log_refusals),
+    );
+    let health = facts.log.health();
+    page.single(
+        "tollway_usage_log_bytes",
+        "gauge",
+        "Bytes that the usage log holds on disk.",
+        health.used_bytes,
+    );
+    page.single(
+        "tollway_usage_log_budget_bytes",
+        "gauge",
+        "Bytes that it may hold.",
+        health.budget_bytes,
+    );
+    page.single(
+        "tollway_usage_log_healthy",
+        "gauge",
+        "Whether every shard takes events and has room ahead.",
+        u8::from(!health.degraded()),
+    );
+    let figures: [(&str, &str, &str, Figure); 6] = [
+        (
+            "tollway_usage_log_appended_bytes",
+            "counter",
+            "Bytes appended in this epoch.",
+            |shard| shard.appended.to_string(),
+        ),
+        (
+            "tollway_usage_log_synced_bytes",
+            "counter",
+            "Bytes of them that are durable.",
+            |shard| shard.synced.to_string(),
+        ),
+        (
+            "tollway_usage_log_watermark_age_seconds",
+            "gauge",
+            "The age of the newest durable instant.",
+            |shard| in_seconds(shard.lag_us),
+        ),
+        (
+            "tollway_usage_log_worst_sync_seconds",
+            "gauge",
+            "The longest that an event was not durable.",
+            |shard| in_seconds(shard.worst_sync_us),
+        ),
+        (
+            "tollway_usage_log_late_syncs_total",
+            "counter",
+            "Syncs later than the level allows.",
+            |shard| shard.late_syncs.to_string(),
+        ),
+        (
+            "tollway_usage_log_clock_ahead_seconds",
+            "gauge",
+            "How far the wall's clock stepped back.",
+            |shard| in_seconds(shard.clock_ahead_us),
+        ),
+    ];
+    for (name, kind, help, figure) in figures {
+        page.family(name, kind, help);
+        for (number, shard) in health.shards.iter().enumerate() {
+            page.sample(name, &format!("shard=\"{number}\""), figure(shard));
+        }
+    }
+}
+
+/// Base units, without a float.
+fn in_seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// Requests by what became of them. Every status that occurred is told by itself; classes are a sum away.
+fn traffic(page: &mut Page, facts: &Facts) {
+    let totals = facts.shared.totals();
+    let name = "tollway_requests_forwarded_total";
+    page.family(
+        name,
+        "counter",
+        "Requests answered by an upstream, by status.",
+    );
+    for (status, count) in totals.forwarded {
+        page.sample(
+            name,
+            &format!("status=\"{status}\",class=\"{}xx\"", status / 100),
+            count,
+        );
+    }
+    let name = "tollway_requests_answered_total";
+    page.family(
+        name,
+        "counter",
+        "Requests that the gateway answered itself, by reason.",
+    );
+    for (kind, count) in AnswerKind::ALL.into_iter().zip(totals.answers) {
+        let class = kind.status() / 100;
+        page.sample(
+            name,
+            &format!("reason=\"{}\",class=\"{class}xx\"", kind.name()),
+            count,
+        );
+    }
+    page.single(
+        "tollway_requests_abandoned_total",
+        "counter",
+        "Requests whose client left before an answer began.",
+        totals.abandoned,
+    );
+    page.single(
+        "tollway_requests_uncounted_total",
+        "counter",
+        "Requests that passed rate-limiting uncounted, since the counters had a fault.",
+        totals.uncounted,
+    );
+}
