@@ -19,6 +19,7 @@ __all__ = [
     "__version__",
     "check_base",
     "check_rows",
+    "run_gateway",
 ]
 
 __version__: Final[str]
@@ -78,6 +79,17 @@ def check_rows(table: str, json: str) -> None:
 
     Raises:
         ConfigError: one of them is refused.
+    """
+
+def run_gateway(options: bytes) -> None:
+    """Run a gateway until SIGTERM, SIGINT or the end of its lifeline, then drain it.
+
+    Blocks; call it in the main thread. `options` is one JSON document: docs/maintainer/gateway-process.md.
+    A second signal ends it at once.
+
+    Raises:
+        ValueError: an option is unknown, missing or impossible; the text names it.
+        RuntimeError: the gateway can't start, or did not end well; the text says what was concerned.
     """
 
 class UsageLogError(Exception):
