@@ -11,7 +11,10 @@ use super::error::{AtPath, Result};
 use super::segment::allocate;
 use super::shard::Shard;
 
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the keeper looks unasked; a shard that needs something asks.
+const LOOK: Duration = Duration::from_secs(5);
+/// The same while there is no room: somebody may make some.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const ALARM_PERCENT: u64 = 70;
 const REFUSE_PERCENT: u64 = 95;
 
@@ -56,12 +59,15 @@ impl Keeper {
     pub(super) fn run(&self) {
         while !self.stop.load(Ordering::Acquire) {
             let fault = self.keep().err().map(|error| error.to_string());
-            *self
+            let pause = if fault.is_none() { LOOK } else { LOOK_AGAIN };
+            let mut said = self
                 .space
                 .fault
                 .lock()
-                .unwrap_or_else(PoisonError::into_inner) = fault;
-            park_timeout(LOOK);
+                .unwrap_or_else(PoisonError::into_inner);
+            *said = fault;
+            drop(said);
+            park_timeout(pause);
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::support::{NODE, append, end_of, event, open, read, recover, shard};
 use crate::usage_log::{
-    Cursors, LogError, Reader, Refused, aggregate, delete_passed, layout, mark,
+    Cursors, Gap, GapKind, LogError, Reader, Refused, aggregate, delete_passed, layout, mark,
 };
 
 #[test]
@@ -58,6 +58,48 @@ fn segments_follow_one_another() {
         .filter(|name| shard_dir.join(name).exists())
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_was_begun_and_not_finished_is_a_hole() {
+    // Until the three are appended between two rounds of the flusher.
+    for _ in 0..50 {
+        let directory = tempfile::tempdir().unwrap();
+        let log = open(directory.path());
+        let appended: Vec<_> = (1..=3)
+            .map(|number| {
+                let path = vec![b'x'; number as usize];
+                log.shard(0)
+                    .unwrap()
+                    .admit()
+                    .unwrap()
+                    .append(&event(number, &path))
+            })
+            .collect();
+        drop(log);
+        let shard_dir = layout::shard_dir(directory.path(), shard(1, 0));
+        if mark::read(&shard_dir).unwrap().1.synced > 0 {
+            continue;
+        }
+        let mut ring = std::fs::read(shard_dir.join("ring")).unwrap();
+        let unfinished = appended[1].offset as usize;
+        ring[unfinished..unfinished + 8].fill(0);
+        std::fs::write(shard_dir.join("ring"), ring).unwrap();
+        assert_eq!(
+            Reader::new(directory.path().to_owned()).recover().unwrap()[0].holes,
+            1
+        );
+        let contents = read(directory.path(), shard(1, 0));
+        assert_eq!(contents.numbers(), [1, 3]);
+        let hole = Gap {
+            kind: GapKind::Hole,
+            start: appended[1].offset,
+            end: appended[1].end,
+        };
+        assert_eq!(contents.gaps, [hole]);
+        return;
+    }
+    panic!("the flusher was always faster");
 }
 
 #[test]
