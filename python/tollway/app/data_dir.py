@@ -14,7 +14,7 @@ from typing import Any
 from tollway.app.settings import Settings
 from tollway.kernel.errors import Conflict, InvalidInput
 
-__all__ = ["Node", "claim_node", "prepare", "read_run_file", "secret", "write_run_file"]
+__all__ = ["Node", "claim_node", "node_id", "prepare", "read_run_file", "secret", "write_run_file"]
 
 _NODE_BYTES = 16
 _MINIMUM_SECRET = 16
@@ -60,8 +60,7 @@ def claim_node(settings: Settings) -> Node:
     other's events: the second is refused (`Conflict`).
     """
     path = settings.usage_log_dir / "node"
-    if not path.exists():
-        _create_once(path, secrets.token_hex(_NODE_BYTES) + "\n")
+    node = node_id(settings)
     lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,7 +70,15 @@ def claim_node(settings: Settings) -> Node:
             f"another Tollway runs on {settings.data_dir}; stop it, or choose another folder with "
             "--data-dir or TOLLWAY_DATA_DIR"
         ) from None
-    return Node(path.read_text().strip(), lock)
+    return Node(node, lock)
+
+
+def node_id(settings: Settings) -> str:
+    """Return the folder's node, 32 hex digits, making it at first start."""
+    path = settings.usage_log_dir / "node"
+    if not path.exists():
+        _create_once(path, secrets.token_hex(_NODE_BYTES) + "\n")
+    return path.read_text().strip()
 
 
 def write_run_file(settings: Settings, facts: dict[str, Any]) -> None:

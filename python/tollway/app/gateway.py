@@ -1,0 +1,34 @@
+"""Wires the gateway's configuration: the main database, the engine's check and the keys that keep secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tollway.app.data_dir import prepare, secret
+from tollway.app.settings import Settings
+from tollway.gateway.engine import NativeEngineCheck
+from tollway.gateway.secrets import KeyVault, derive_keys
+from tollway.kernel.clock import Clock, SystemClock
+from tollway.storage.database import Database
+from tollway.storage.gateway import GatewayStore
+from tollway.storage.migrate import upgrade
+
+__all__ = ["open_gateway"]
+
+
+@contextmanager
+def open_gateway(settings: Settings, clock: Clock | None = None) -> Iterator[GatewayStore]:
+    """Open the main database, bring it up to date, and offer units of work on the gateway."""
+    prepare(settings)
+    database = Database(settings.main_url)
+    try:
+        upgrade(database, "main")
+        yield GatewayStore(
+            database,
+            vault=KeyVault(derive_keys(secret(settings))),
+            engine=NativeEngineCheck(),
+            clock=clock or SystemClock(),
+        )
+    finally:
+        database.close()

@@ -1,0 +1,204 @@
+"""The roles that `tollway serve` runs: each a process of its own, alone or under the supervisor."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from tollway.app.data_dir import claim_node, prepare, secret, write_run_file
+from tollway.app.listeners import is_loopback, open_listener, public_address
+from tollway.app.settings import Role, Settings
+from tollway.app.supervisor import Child, Supervisor
+from tollway.gateway.secrets import derive_keys
+from tollway.kernel.errors import TollwayError
+
+__all__ = ["serve"]
+
+_LIFELINE_FD = "TOLLWAY_LIFELINE_FD"
+_ADMIN_FD = "TOLLWAY_ADMIN_FD"
+_DRAIN_SECONDS = 10
+_READY_POLL_SECONDS = 0.05
+
+
+def serve(settings: Settings, role: Role) -> None:
+    """Run a role until SIGTERM or SIGINT. Raises `TollwayError` where it can't start."""
+    prepare(settings)
+    secret(settings)
+    match role:
+        case Role.ALL:
+            _serve_all(settings)
+        case Role.GATEWAY:
+            _serve_gateway(settings)
+        case Role.CONTROL:
+            _serve_control(settings)
+        case Role.WORKER:
+            _serve_worker(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _GatewayLaunch:
+    """What a gateway process needs: its options (with secrets), and the files it inherits."""
+
+    options: dict[str, Any]
+    files: tuple[int, ...]
+
+    def document(self) -> BinaryIO:
+        """Return the options as a file in memory: others could read arguments and environment."""
+        file = os.fdopen(os.memfd_create("tollway-gateway-options"), "w+b")
+        file.write(json.dumps(self.options).encode())
+        file.seek(0)
+        return file
+
+
+_GATEWAY_COMMAND = (sys.executable, "-m", "tollway.gateway.process")
+
+
+def _prepare_gateway(
+    settings: Settings, proxy: socket.socket, status: socket.socket, *, lifeline: int | None
+) -> _GatewayLaunch:
+    node = claim_node(settings)
+    keys = derive_keys(secret(settings))
+    options = {
+        "proxy_fds": [proxy.fileno()],
+        "status_fd": status.fileno(),
+        "lifeline_fd": lifeline,
+        "workers": settings.gateway_workers,
+        "data_dir": str(settings.data_dir.absolute()),
+        "usage_log_dir": str(settings.usage_log_dir.absolute()),
+        "node": node.id,
+        "usage_log_level": settings.usage_log_level.value,
+        "usage_log_budget_bytes": settings.usage_log_budget_mib << 20,
+        "control_socket": str(settings.control_socket.absolute()),
+        "pepper": keys.pepper.hex(),
+        "cache_key": keys.config_cache.hex(),
+        "ready_needs_control": lifeline is not None,
+        "drain_seconds": _DRAIN_SECONDS,
+    }
+    files = [proxy.fileno(), status.fileno(), node.lock, *([] if lifeline is None else [lifeline])]
+    return _GatewayLaunch(options, tuple(files))
+
+
+def _serve_all(settings: Settings) -> None:
+    proxy = open_listener("TOLLWAY_PROXY_LISTEN", settings.proxy_listen)
+    admin = _open_admin(settings)
+    status = open_listener("TOLLWAY_STATUS_LISTEN", settings.status_listen)
+    # Only this process holds the pipe's other end: when it is gone, however it went, children read its end.
+    lifeline, _held = os.pipe()
+    gateway = _prepare_gateway(settings, proxy, status, lifeline=lifeline)
+    environment = os.environ | settings.environment() | {_LIFELINE_FD: str(lifeline)}
+
+    def start_gateway() -> subprocess.Popen[bytes]:
+        with gateway.document() as options:
+            return subprocess.Popen(_GATEWAY_COMMAND, stdin=options, pass_fds=gateway.files, env=environment)
+
+    def start_role(role: Role, inherited: socket.socket | None = None) -> subprocess.Popen[bytes]:
+        files = (lifeline,) if inherited is None else (lifeline, inherited.fileno())
+        extra = {} if inherited is None else {_ADMIN_FD: str(inherited.fileno())}
+        return subprocess.Popen(
+            (sys.executable, "-m", "tollway", "serve", "--role", role.value),
+            stdin=subprocess.DEVNULL,
+            pass_fds=files,
+            env=environment | extra,
+        )
+
+    addresses = {
+        "proxy": public_address(proxy),
+        "admin": public_address(admin),
+        "status": public_address(status),
+    }
+    threading.Thread(target=_announce, args=(addresses,), name="announce", daemon=True).start()
+    Supervisor(
+        [
+            Child("gateway", start_gateway, grace=_DRAIN_SECONDS + 5),
+            Child("worker", lambda: start_role(Role.WORKER), grace=10),
+            Child("control", lambda: start_role(Role.CONTROL, admin), grace=10),
+        ],
+        changed=lambda processes: write_run_file(settings, {"listen": addresses, "processes": processes}),
+    ).run()
+
+
+def _announce(addresses: dict[str, str]) -> None:
+    """Say once where to go, when the proxy serves the newest configuration."""
+    host, _, port = addresses["status"].rpartition(":")
+    while True:
+        connection = http.client.HTTPConnection(host, int(port), timeout=5)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                break
+        connection.close()
+        time.sleep(_READY_POLL_SECONDS)
+    lines = (f"  {name:<7} http://{address}\n" for name, address in addresses.items())
+    sys.stdout.write("Tollway is ready\n" + "".join(lines))
+    sys.stdout.flush()
+
+
+def _serve_gateway(settings: Settings) -> None:
+    proxy = open_listener("TOLLWAY_PROXY_LISTEN", settings.proxy_listen)
+    status = open_listener("TOLLWAY_STATUS_LISTEN", settings.status_listen)
+    launch = _prepare_gateway(settings, proxy, status, lifeline=None)
+    write_run_file(
+        settings,
+        {
+            "listen": {"proxy": public_address(proxy), "status": public_address(status)},
+            "processes": {"gateway": os.getpid()},
+        },
+    )
+    for file in launch.files:
+        os.set_inheritable(file, True)
+    os.dup2(launch.document().fileno(), 0)
+    # The same process goes on as the bare gateway, without what this module has imported.
+    os.execv(_GATEWAY_COMMAND[0], _GATEWAY_COMMAND)  # noqa: S606
+
+
+def _serve_control(settings: Settings) -> None:
+    from tollway.app.control import run_control  # noqa: PLC0415  # only this role needs a web framework
+
+    _end_with_supervisor()
+    inherited = os.environ.get(_ADMIN_FD)
+    admin = _open_admin(settings) if inherited is None else socket.socket(fileno=int(inherited))
+    run_control(settings, admin)
+
+
+def _serve_worker(settings: Settings) -> None:
+    from tollway.app.worker import run_worker  # noqa: PLC0415  # only this role needs it
+
+    _end_with_supervisor()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_worker(settings, stop)
+
+
+def _open_admin(settings: Settings) -> socket.socket:
+    admin = open_listener("TOLLWAY_ADMIN_LISTEN", settings.admin_listen)
+    if settings.admin_token is None and not is_loopback(admin):
+        admin.close()
+        raise TollwayError(
+            f"TOLLWAY_ADMIN_LISTEN: {settings.admin_listen} is reachable from other machines and no "
+            "TOLLWAY_ADMIN_TOKEN is set; set one, or listen on 127.0.0.1:8001"
+        )
+    return admin
+
+
+def _end_with_supervisor() -> None:
+    """Where a supervisor started this process, end it like SIGTERM does once the supervisor is gone."""
+    lifeline = os.environ.get(_LIFELINE_FD)
+    if lifeline is None:
+        return
+
+    def wait() -> None:
+        os.read(int(lifeline), 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
