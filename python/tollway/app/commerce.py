@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tollway.app.data_dir import prepare, secret
+from tollway.app.data_dir import prepare
+from tollway.app.gateway import gateway_store
 from tollway.app.invoicing import Billed, Invoicing
 from tollway.app.settings import Settings
 from tollway.app.subscriptions import Subscribing
 from tollway.app.usage import Usage, open_usage
-from tollway.gateway.engine import NativeEngineCheck
-from tollway.gateway.secrets import KeyVault, derive_keys
 from tollway.kernel.clock import Clock, ManualClock, SystemClock
 from tollway.kernel.mode import Mode
 from tollway.storage.gateway import GatewayStore
@@ -64,10 +63,8 @@ def open_seller(settings: Settings) -> Iterator[Seller]:
     """Open data folder and databases, bring them up to date, and wire everything."""
     clock = SystemClock()
     prepare(settings)
-    vault = KeyVault(derive_keys(secret(settings)))
     with open_usage(settings, clock) as usage:
-        gateways = GatewayStore(usage.main, vault=vault, engine=NativeEngineCheck(), clock=clock)
-        yield Seller(usage, gateways, clock)
+        yield Seller(usage, gateway_store(usage.main, settings, clock), clock)
 
 
 def _row(billed: Billed) -> dict[str, Any]:

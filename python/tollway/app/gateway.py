@@ -14,7 +14,7 @@ from tollway.storage.database import Database
 from tollway.storage.gateway import GatewayStore
 from tollway.storage.migrate import upgrade
 
-__all__ = ["open_gateway"]
+__all__ = ["gateway_store", "open_gateway"]
 
 
 @contextmanager
@@ -24,11 +24,12 @@ def open_gateway(settings: Settings, clock: Clock | None = None) -> Iterator[Gat
     database = Database(settings.main_url)
     try:
         upgrade(database, "main")
-        yield GatewayStore(
-            database,
-            vault=KeyVault(derive_keys(secret(settings))),
-            engine=NativeEngineCheck(),
-            clock=clock or SystemClock(),
-        )
+        yield gateway_store(database, settings, clock or SystemClock())
     finally:
         database.close()
+
+
+def gateway_store(database: Database, settings: Settings, clock: Clock) -> GatewayStore:
+    """Units of work on the gateway over a main database that is open and up to date."""
+    vault = KeyVault(derive_keys(secret(settings)))
+    return GatewayStore(database, vault=vault, engine=NativeEngineCheck(), clock=clock)
