@@ -15,7 +15,6 @@ from uuid import UUID
 from tollway.gateway.models import Acl, Consumer, ConsumerGroup, Entity, KeyAuth, Plugin, Route, Service
 
 __all__ = [
-    "BaseParts",
     "Changes",
     "ConfigurationReader",
     "ConfigurationSource",
@@ -100,16 +99,6 @@ class Members(Protocol):
         """Whether a consumer is in a group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseParts:
-    """The small, complete part of a configuration: routes oldest first, plugins not scoped to consumers."""
-
-    services: Sequence[Service]
-    routes: Sequence[Route]
-    consumer_groups: Sequence[ConsumerGroup]
-    plugins: Sequence[Plugin]
-
-
 class ConsumerEntry(NamedTuple):
     """What a gateway needs of a consumer: groups in the order of their names, acl groups, its own plugins.
 
@@ -165,8 +154,8 @@ class ConfigurationReader(Protocol):
         None where that isn't known (any more) or would be over `limit` rows: everything has to be sent.
         """
 
-    def base(self) -> BaseParts:
-        """Return the complete part."""
+    def base(self) -> bytes:
+        """Return the complete part as JSON; `tollway.gateway.snapshot` says how."""
 
     def consumers(self, ids: Iterable[UUID]) -> list[ConsumerEntry]:
         """Return those of the consumers that there are."""

@@ -6,25 +6,56 @@ Pure functions from entities to JSON values; golden files in tests/contract/ kee
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tollway.contracts.configuration import Base, ConsumerRow, KeyAuthRow, PluginPart, Reference
-from tollway.gateway.models import Plugin, Route, Service
-from tollway.gateway.ports import BaseParts, ConsumerEntry, KeyEntry
+from tollway.contracts.configuration import (
+    ConsumerRow,
+    GroupPart,
+    KeyAuthRow,
+    PluginPart,
+    Reference,
+    RoutePart,
+    ServicePart,
+)
+from tollway.gateway.models import ConsumerGroup, Plugin, Route, Service
+from tollway.gateway.ports import ConsumerEntry, KeyEntry
 
-__all__ = ["base", "consumer_row", "encode", "key_auth_row"]
+__all__ = ["base_part", "consumer_row", "encode", "join_base", "key_auth_row", "with_base"]
 
 
-def base(parts: BaseParts) -> Base:
-    """Return the complete part."""
-    return {
-        "services": [_service(service) for service in parts.services],
-        "routes": [_route(route) for route in parts.routes],
-        "consumer_groups": [{"id": str(group.id), "name": group.name} for group in parts.consumer_groups],
-        "plugins": [_plugin(plugin) for plugin in parts.plugins],
+def base_part(entity: Service | Route | ConsumerGroup | Plugin) -> bytes:
+    """Return an entity's JSON in the base."""
+    if isinstance(entity, Service):
+        return encode(_service(entity))
+    if isinstance(entity, Route):
+        return encode(_route(entity))
+    return encode(_plugin(entity) if isinstance(entity, Plugin) else _group(entity))
+
+
+def join_base(
+    *,
+    services: Iterable[bytes],
+    routes: Iterable[bytes],
+    consumer_groups: Iterable[bytes],
+    plugins: Iterable[bytes],
+) -> bytes:
+    """Return the base's JSON from that of its parts. Routes oldest first: the older of two equals wins."""
+    lists = {
+        b"services": services,
+        b"routes": routes,
+        b"consumer_groups": consumer_groups,
+        b"plugins": plugins,
     }
+    fields = (b'"' + name + b'":[' + b",".join(parts) + b"]" for name, parts in lists.items())
+    return b"{" + b",".join(fields) + b"}"
+
+
+def with_base(frame: Mapping[str, Any], base: bytes) -> bytes:
+    """Return a frame's JSON with the base, which is JSON already."""
+    return encode(frame)[:-1] + b',"base":' + base + b"}"
 
 
 def consumer_row(entry: ConsumerEntry) -> ConsumerRow:
@@ -52,7 +83,7 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _service(service: Service) -> Any:
+def _service(service: Service) -> ServicePart:
     return {
         "id": str(service.id),
         "name": service.name,
@@ -69,7 +100,11 @@ def _service(service: Service) -> Any:
     }
 
 
-def _route(route: Route) -> Any:
+def _group(group: ConsumerGroup) -> GroupPart:
+    return {"id": str(group.id), "name": group.name}
+
+
+def _route(route: Route) -> RoutePart:
     return {
         "id": str(route.id),
         "name": route.name,

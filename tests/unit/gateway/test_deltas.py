@@ -19,6 +19,7 @@ from tollway.gateway.publisher import updates
 from tollway.gateway.service import Gateway, ImportRow
 from tollway.kernel.mode import Mode
 from tollway.storage.gateway import GatewayStore, SqlConfigurationSource
+from tollway.storage.gateway.base import BaseCache
 
 NAMES = st.sampled_from(["a", "b", "c"])
 NEW_NAMES = st.sampled_from(["0", "a", "d"])
@@ -116,6 +117,7 @@ def test_deltas_amount_to_a_full_resync(transactions: list[tuple[list[Action], b
             _furnish(gateway)
         for actions, publish in transactions:
             _write(store, actions)
+            _compare_remembered_base(store)
             if publish:  # several versions may travel in one delta
                 _follow(source, follower)
         _follow(source, follower)
@@ -146,6 +148,12 @@ def _write(store: GatewayStore, actions: list[Action]) -> None:
                 action(gateway)
     except KongError:
         pass  # all of it was undone
+
+
+def _compare_remembered_base(store: GatewayStore) -> None:
+    """What the store remembers of the base, undone transactions in between, is what is there."""
+    with store.database.read() as connection:
+        assert store._cache.read(connection, None) == BaseCache().read(connection, None)
 
 
 def _follow(source: SqlConfigurationSource, follower: Replica) -> None:

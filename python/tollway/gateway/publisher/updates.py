@@ -30,22 +30,15 @@ def delta(reader: ConfigurationReader, version: int) -> tuple[bytes, int] | None
     changes = reader.changes_after(version, DELTA_ROWS)
     if changes is None:
         return None
-    payload = snapshot.encode(
-        {
-            "type": "delta",
-            "from": version,
-            "version": changes.version,
-            "base": snapshot.base(reader.base()) if changes.base else None,
-            **_rows(reader, changes),
-        }
-    )
+    frame = {"type": "delta", "from": version, "version": changes.version, **_rows(reader, changes)}
+    payload = snapshot.with_base(frame, reader.base() if changes.base else b"null")
     return None if len(payload) > FRAME_LIMIT else (payload, changes.version)
 
 
 def full(reader: ConfigurationReader) -> Iterator[bytes]:
     """Return everything."""
     version = reader.version()
-    yield snapshot.encode({"type": "full_begin", "version": version, "base": snapshot.base(reader.base())})
+    yield snapshot.with_base({"type": "full_begin", "version": version}, reader.base())
     for entries in reader.every_consumer():
         yield from _row_frames("consumers", entries, snapshot.consumer_row)
     for credentials in reader.every_key_auth():

@@ -73,7 +73,7 @@ class Gateway:
         configuration = self._repositories.configuration
         pending = configuration.pending()
         if pending.base:
-            document = snapshot.encode(snapshot.base(configuration.base()))
+            document = configuration.base()
             if len(document) > _BASE_LIMIT:
                 raise entity_violation(
                     f"all services, routes and plugins together take {len(document)} bytes as JSON and "

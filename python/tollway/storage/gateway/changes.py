@@ -25,6 +25,7 @@ __all__ = [
     "excess",
     "newest_version",
     "prune",
+    "versions",
 ]
 
 BASE: Literal["base"] = "base"
@@ -40,9 +41,9 @@ class ChangeJournal:
         self._version: int | None = None
         self._seen: set[tuple[str, str]] = set()
 
-    def note_base(self) -> None:
-        """The complete part changed."""
-        self._note(BASE, [""])
+    def note_base(self, key: str) -> None:
+        """A part of the base changed, came or went."""
+        self._note(BASE, [key])
 
     def note_consumers(self, ids: Iterable[UUID]) -> None:
         """Rows of these consumers changed, came or went."""
@@ -64,6 +65,11 @@ class ChangeJournal:
         version = self._open()
         rows = [{"version": version, "table": table, "key": key} for key in keys]
         self._connection.execute(insert(CONFIG_CHANGE), rows)
+
+    @property
+    def own(self) -> int | None:
+        """The version that this transaction makes; None where it changed nothing."""
+        return self._version
 
     def version(self) -> int:
         """Return the newest version, that of this transaction where it changed something."""
@@ -93,6 +99,12 @@ class ChangeJournal:
             )
 
 
+def versions(connection: Connection) -> tuple[int, int]:
+    """Return the newest version, and the one up to which changes were forgotten."""
+    newest, pruned_to = connection.execute(select(CONFIG_VERSION.c.version, CONFIG_VERSION.c.pruned_to)).one()
+    return newest, pruned_to
+
+
 def newest_version(connection: Connection) -> int:
     """Return the configuration's version."""
     return cast("int", connection.execute(select(CONFIG_VERSION.c.version)).scalar_one())
@@ -100,7 +112,7 @@ def newest_version(connection: Connection) -> int:
 
 def changes_after(connection: Connection, version: int, limit: int) -> Changes | None:
     """Return what changed after `version`; None where that isn't known or is more than `limit` rows."""
-    newest, pruned_to = connection.execute(select(CONFIG_VERSION.c.version, CONFIG_VERSION.c.pruned_to)).one()
+    newest, pruned_to = versions(connection)
     if not pruned_to <= version <= newest:
         return None
     rows: Sequence[tuple[str, str]] = [

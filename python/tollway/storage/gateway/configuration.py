@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from tollway.gateway.models import ConsumerGroup, Plugin, Route, Service
-from tollway.gateway.ports import BaseParts, Changes, ConsumerEntry, KeyEntry
+from tollway.gateway.models import Plugin
+from tollway.gateway.ports import Changes, ConsumerEntry, KeyEntry
 from tollway.storage.gateway import mapping
+from tollway.storage.gateway.base import BaseCache
 from tollway.storage.gateway.changes import ChangeJournal, changes_after
+from tollway.storage.gateway.parts import parts
 from tollway.storage.tables.gateway import (
     ACL,
     CONSUMER,
@@ -21,17 +22,11 @@ from tollway.storage.tables.gateway import (
     CONSUMER_GROUP_MEMBER,
     KEY_AUTH,
     PLUGIN,
-    ROUTE,
-    SERVICE,
 )
 
 __all__ = ["SqlConfiguration"]
 
-T = TypeVar("T")
-
 _BATCH = 1_000
-# SQLite's oldest bound on a statement's parameters is 999.
-_PARAMETERS = 900
 
 # What `ConsumerEntry` and `KeyEntry` consist of.
 _CONSUMERS = select(
@@ -48,9 +43,10 @@ _KEYS = select(KEY_AUTH.c.id, KEY_AUTH.c.hash, KEY_AUTH.c.consumer_id)
 class SqlConfiguration:
     """One consistent view of the configuration."""
 
-    def __init__(self, connection: Connection, journal: ChangeJournal) -> None:
+    def __init__(self, connection: Connection, journal: ChangeJournal, cache: BaseCache) -> None:
         self._connection = connection
         self._journal = journal
+        self._cache = cache
 
     def version(self) -> int:
         """Return the newest version."""
@@ -64,26 +60,14 @@ class SqlConfiguration:
         """Return what changed after `version`, or None where everything has to be sent."""
         return changes_after(self._connection, version, limit)
 
-    def base(self) -> BaseParts:
-        """Return the complete part, routes oldest first: the engine prefers the older of two equals."""
-        connection = self._connection
-        services = select(SERVICE).order_by(SERVICE.c.id)
-        routes = select(ROUTE).order_by(ROUTE.c.created_at, ROUTE.c.id)
-        groups = select(CONSUMER_GROUP).order_by(CONSUMER_GROUP.c.name)
-        plugins = select(PLUGIN).where(PLUGIN.c.consumer_id.is_(None)).order_by(PLUGIN.c.id)
-        return BaseParts(
-            services=[mapping.entity(Service, row) for row in connection.execute(services).mappings()],
-            routes=[mapping.entity(Route, row) for row in connection.execute(routes).mappings()],
-            consumer_groups=[
-                mapping.entity(ConsumerGroup, row) for row in connection.execute(groups).mappings()
-            ],
-            plugins=[mapping.entity(Plugin, row) for row in connection.execute(plugins).mappings()],
-        )
+    def base(self) -> bytes:
+        """Return the complete part as JSON, routes oldest first."""
+        return self._cache.read(self._connection, self._journal.own)
 
     def consumers(self, ids: Iterable[UUID]) -> list[ConsumerEntry]:
         """Return those of the consumers that there are."""
         found: list[ConsumerEntry] = []
-        for part in _parts(sorted(ids)):
+        for part in parts(sorted(ids)):
             query = _CONSUMERS.where(CONSUMER.c.id.in_(part)).order_by(CONSUMER.c.id)
             rows = self._connection.execute(query).all()
             found += self._entries(rows, lambda column, part=part: column.in_(part))
@@ -92,7 +76,7 @@ class SqlConfiguration:
     def key_auths(self, hashes: Iterable[str]) -> list[KeyEntry]:
         """Return those of the keys that there are."""
         found: list[KeyEntry] = []
-        for part in _parts(sorted(hashes)):
+        for part in parts(sorted(hashes)):
             query = _KEYS.where(KEY_AUTH.c.hash.in_(part))
             found += [KeyEntry(*row) for row in self._connection.execute(query)]
         return found
@@ -158,9 +142,3 @@ class SqlConfiguration:
         for consumer, value in self._connection.execute(query):
             result[consumer].append(value)
         return result
-
-
-def _parts(values: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(values)
-    while part := list(islice(rest, _PARAMETERS)):
-        yield part

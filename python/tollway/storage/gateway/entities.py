@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from tollway.gateway.models import Acl, Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service
 from tollway.gateway.ports import TagFilter
 from tollway.storage.gateway import mapping
+from tollway.storage.gateway.base import base_key
 from tollway.storage.gateway.changes import ChangeJournal
 from tollway.storage.gateway.tags import tagged
 from tollway.storage.tables import gateway as tables
@@ -42,6 +43,11 @@ class EntityTable(Generic[M]):
     def note(self, before: M | None, after: M | None) -> None:
         """Note what a write changes for the gateways; None stands for "not there"."""
         raise NotImplementedError
+
+    def _note_base(self, *entities: Service | Route | ConsumerGroup | None) -> None:
+        for entity in entities:
+            if entity is not None:
+                self.journal.note_base(base_key(entity))
 
     def get(self, entity_id: UUID) -> M | None:
         """Return the entity with this id."""
@@ -91,9 +97,9 @@ class ServiceRepository(EntityTable[Service]):
     table = tables.SERVICE
     model = Service
 
-    def note(self, before: Service | None, after: Service | None) -> None:  # noqa: ARG002
+    def note(self, before: Service | None, after: Service | None) -> None:
         """Services are in the base."""
-        self.journal.note_base()
+        self._note_base(before, after)
 
 
 class RouteRepository(EntityTable[Route]):
@@ -102,9 +108,9 @@ class RouteRepository(EntityTable[Route]):
     table = tables.ROUTE
     model = Route
 
-    def note(self, before: Route | None, after: Route | None) -> None:  # noqa: ARG002
+    def note(self, before: Route | None, after: Route | None) -> None:
         """Routes are in the base."""
-        self.journal.note_base()
+        self._note_base(before, after)
 
 
 class ConsumerRepository(EntityTable[Consumer]):
@@ -152,7 +158,7 @@ class PluginRepository(EntityTable[Plugin]):
             if plugin is not None and plugin.consumer_id is not None:
                 self.journal.note_consumers([plugin.consumer_id])
             elif plugin is not None:
-                self.journal.note_base()
+                self.journal.note_base(base_key(plugin))
 
 
 class ConsumerGroupRepository(EntityTable[ConsumerGroup]):
@@ -163,7 +169,7 @@ class ConsumerGroupRepository(EntityTable[ConsumerGroup]):
 
     def note(self, before: ConsumerGroup | None, after: ConsumerGroup | None) -> None:
         """Groups are in the base; a new name also changes the order of groups in its members' rows."""
-        self.journal.note_base()
+        self._note_base(before, after)
         if before is not None and after is not None and before.name != after.name:
             member = tables.CONSUMER_GROUP_MEMBER.c
             here = select(member.consumer_id).where(member.consumer_group_id == after.id)

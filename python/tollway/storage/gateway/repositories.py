@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 from tollway.gateway.models import Consumer, KeyAuth
 from tollway.gateway.ports import TaggedEntity
 from tollway.storage.gateway import mapping, tags
+from tollway.storage.gateway.base import BaseCache
 from tollway.storage.gateway.changes import CONSUMERS, ChangeJournal
 from tollway.storage.gateway.changes import KEY_AUTH as KEY_AUTHS
 from tollway.storage.gateway.configuration import SqlConfiguration
@@ -33,7 +34,7 @@ class SqlGatewayRepositories:
     One per transaction: it holds the version that the transaction makes.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cache: BaseCache) -> None:
         self._connection = connection
         self._journal = ChangeJournal(connection)
         self.services = ServiceRepository(connection, self._journal)
@@ -44,7 +45,7 @@ class SqlGatewayRepositories:
         self.plugins = PluginRepository(connection, self._journal)
         self.consumer_groups = ConsumerGroupRepository(connection, self._journal)
         self.members = MemberRepository(connection, self._journal)
-        self.configuration = SqlConfiguration(connection, self._journal)
+        self.configuration = SqlConfiguration(connection, self._journal, cache)
 
     def plugin_names(self) -> list[str]:
         """Return the names of plugins that are in use, in order."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from tollway.storage.database import Database
+from tollway.storage.gateway.base import BaseCache
 from tollway.storage.gateway.changes import ChangeJournal, excess, newest_version, prune
 from tollway.storage.gateway.configuration import SqlConfiguration
 
@@ -40,12 +41,13 @@ class SqlConfigurationSource:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._cache = BaseCache()
 
     @contextmanager
     def read(self) -> Iterator[SqlConfiguration]:
         """Open one consistent view."""
         with self._database.read() as connection:
-            yield SqlConfiguration(connection, ChangeJournal(connection))
+            yield SqlConfiguration(connection, ChangeJournal(connection), self._cache)
 
     @contextmanager
     def watch(self) -> Iterator[Callable[[], int]]:

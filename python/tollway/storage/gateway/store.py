@@ -13,6 +13,7 @@ from tollway.gateway.secrets import KeyVault
 from tollway.gateway.service import Gateway, ImportRow, prepare_import
 from tollway.kernel.clock import Clock
 from tollway.storage.database import Database
+from tollway.storage.gateway.base import BaseCache
 from tollway.storage.gateway.repositories import SqlGatewayRepositories
 
 __all__ = ["GatewayStore"]
@@ -45,6 +46,7 @@ class GatewayStore:
         self._engine = engine
         self._clock = clock
         self._brand = brand
+        self._cache = BaseCache()
 
     @contextmanager
     def read(self) -> Iterator[Gateway]:
@@ -85,7 +87,7 @@ class GatewayStore:
 
     def _bind(self, connection: Connection) -> Gateway:
         return Gateway(
-            SqlGatewayRepositories(connection),
+            SqlGatewayRepositories(connection, self._cache),
             vault=self._vault,
             engine=self._engine,
             clock=self._clock,
