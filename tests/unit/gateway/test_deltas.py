@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.databases import migrated
-from tests.support.gateway import open_store
+from tests.support.gateway import Engine, open_store
 from tests.support.stream import Replica
 from tollway.gateway.errors import KongError
 from tollway.gateway.models import Attribution
 from tollway.gateway.publisher import updates
 from tollway.gateway.service import Gateway, ImportRow
+from tollway.kernel.errors import InvalidInput
 from tollway.kernel.mode import Mode
 from tollway.storage.gateway import GatewayStore, SqlConfigurationSource
 from tollway.storage.gateway.base import BaseCache
@@ -99,15 +100,20 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
 )
 """One change each; those that make no sense in the present state are refused and change nothing."""
 
-TRANSACTIONS = st.lists(st.tuples(st.lists(ACTIONS, min_size=1, max_size=3), st.booleans()), max_size=10)
+TRANSACTIONS = st.lists(
+    st.tuples(st.lists(ACTIONS, min_size=1, max_size=3), st.sampled_from(["send", "keep", "refuse"])),
+    max_size=10,
+)
+"""What is done, and whether it is sent at once, later together with more, or refused by the engine."""
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TRANSACTIONS)
-def test_deltas_amount_to_a_full_resync(transactions: list[tuple[list[Action], bool]]) -> None:
+def test_deltas_amount_to_a_full_resync(transactions: list[tuple[list[Action], str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = migrated(Path(folder))
-        store = open_store(database)
+        engine = Engine()
+        store = open_store(database, engine)
         source = SqlConfigurationSource(database)
         follower = _resync(source)
         store.import_consumers(
@@ -115,10 +121,11 @@ def test_deltas_amount_to_a_full_resync(transactions: list[tuple[list[Action], b
         )
         with store.write() as gateway:
             _furnish(gateway)
-        for actions, publish in transactions:
+        for actions, fate in transactions:
+            engine.refuse = _refuse if fate == "refuse" else lambda: None
             _write(store, actions)
             _compare_remembered_base(store)
-            if publish:  # several versions may travel in one delta
+            if fate == "send":
                 _follow(source, follower)
         _follow(source, follower)
         fresh = _resync(source)
@@ -139,6 +146,10 @@ def _furnish(gateway: Gateway) -> None:
     gateway.plugins.create(_scoped({"consumer": "a"}))
     gateway.plugins.create(_scoped({"consumer": "b", "route": "b"}))
     gateway.acls.create({"consumer": {"username": "a"}, "group": "a"})
+
+
+def _refuse() -> None:
+    raise InvalidInput("routes[0]", "odd")
 
 
 def _write(store: GatewayStore, actions: list[Action]) -> None:
