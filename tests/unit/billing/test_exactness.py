@@ -142,6 +142,30 @@ def _tiles(invoices: list[Invoice]) -> None:
         edge = invoice.period_end
 
 
+_ANEW = (
+    "INSERT OR REPLACE INTO invoice (id, mode, seller_entity_id, customer_id, subscription_id, sequence,"
+    " status, currency, period_start, period_end, total, usage_cursor, created_at)"
+    " SELECT {id}, mode, seller_entity_id, customer_id, subscription_id, sequence,"
+    " 'draft', currency, period_start, period_end, 0, usage_cursor, 0 FROM invoice"
+)
+_ANOTHER_PLAN = (
+    "INSERT OR REPLACE INTO plan_version"
+    " SELECT id, plan_id, version, currency, '{}', 'x', created_at FROM plan_version"
+)
+_ANOTHER_POSTING = (
+    "INSERT OR REPLACE INTO ledger_transaction"
+    " SELECT id, seller_entity_id, mode, 'x', 'x', 0, 0 FROM ledger_transaction"
+)
+_ANOTHER_ACCOUNT = (
+    "INSERT OR REPLACE INTO ledger_account"
+    " SELECT id, seller_entity_id, mode, name, kind, 'EUR', owner_id FROM ledger_account"
+)
+_OUSTED = (
+    "UPDATE OR REPLACE invoice SET"
+    " subscription_id = (SELECT subscription_id FROM invoice WHERE id = {final}) WHERE id <> {final}"
+)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -153,6 +177,12 @@ def _tiles(invoices: list[Invoice]) -> None:
         "DELETE FROM invoice_line",
         _ANOTHER_LINE,
         "UPDATE plan_version SET content = '{}'",
+        # SQLite deletes what is in the way of these without asking a trigger of DELETE.
+        _ANOTHER_PLAN,
+        _ANOTHER_POSTING,
+        _ANOTHER_ACCOUNT,
+        _ANEW.format(id="id"),
+        _ANEW.format(id="'another'"),
     ],
 )
 def test_raw_sql_cannot_change_what_is_final(world: World, statement: str) -> None:
@@ -163,6 +193,24 @@ def test_raw_sql_cannot_change_what_is_final(world: World, statement: str) -> No
         world.main.write() as connection,
     ):
         connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE invoice_line SET invoice_id = {final}, position = 9 WHERE invoice_id <> {final}",
+        _OUSTED,
+    ],
+)
+def test_no_draft_takes_the_place_of_what_is_final(world: World, statement: str) -> None:
+    world.subscribe("pro")
+    world.run()
+    _refuse_seller(world)
+    world.subscribe("pro")
+    world.run()
+    final = "(SELECT id FROM invoice WHERE status = 'finalised')"
+    with pytest.raises(IntegrityError, match="never changes"), world.main.write() as connection:
+        connection.execute(text(statement.format(final=final)))
 
 
 def test_the_database_refuses_a_total_that_is_not_its_lines(world: World) -> None:

@@ -13,6 +13,11 @@ branch_labels = None
 depends_on = None
 
 _FINAL = "a finalised invoice never changes"
+_OTHER_FINAL = (
+    "EXISTS (SELECT 1 FROM invoice AS other WHERE other.status = 'finalised' AND {apart}"
+    " AND (other.id = NEW.id OR (other.subscription_id = NEW.subscription_id AND other.sequence = NEW.sequence)"
+    " OR (other.seller_entity_id = NEW.seller_entity_id AND other.number = NEW.number)))"
+)
 _LINE_OF_FINAL = "(SELECT status FROM invoice WHERE id = {row}.invoice_id) = 'finalised'"
 _ACCOUNTS = (
     "SELECT 1 FROM ledger_entry JOIN ledger_account ON ledger_account.id = ledger_entry.account_id"
@@ -25,13 +30,28 @@ _ANOTHER_BOOK = (
 )
 _SEALED = "EXISTS (SELECT 1 FROM ledger_transaction WHERE id = NEW.transaction_id)"
 _LINES = "(SELECT coalesce(sum(total), 0) FROM invoice_line WHERE invoice_id = NEW.id)"
+_PRESENT = "EXISTS (SELECT 1 FROM {table} AS other WHERE other.id = NEW.id{or_same})"
 _IMMUTABLE = ("ledger_account", "ledger_entry", "ledger_transaction", "plan_version", "addon_version")
+# What a replacing INSERT would delete, by table; entries are guarded by their transaction. An account may be
+# opened by two at once, and the second does nothing: it is only found by its id.
+_IN_THE_WAY = {
+    "ledger_account": "",
+    "ledger_transaction": " OR (other.seller_entity_id = NEW.seller_entity_id AND other.mode = NEW.mode"
+    " AND other.business_key = NEW.business_key)",
+    "plan_version": " OR (other.plan_id = NEW.plan_id"
+    " AND (other.version = NEW.version OR other.content_hash = NEW.content_hash))",
+    "addon_version": " OR (other.addon_id = NEW.addon_id"
+    " AND (other.version = NEW.version OR other.content_hash = NEW.content_hash))",
+}
 
 # (name, event, table, condition, message): the statement is refused where the condition holds. `OLD` and
 # `NEW` mean the same on SQLite and PostgreSQL.
 _RULES = [
     ("invoice_insert", "INSERT", "invoice", "NEW.status <> 'draft'", "an invoice starts as a draft"),
     ("invoice_update", "UPDATE", "invoice", "OLD.status = 'finalised'", _FINAL),
+    # SQLite's INSERT OR REPLACE and UPDATE OR REPLACE delete what is in their way without asking a trigger.
+    ("invoice_replace", "INSERT", "invoice", _OTHER_FINAL.format(apart="1 = 1"), _FINAL),
+    ("invoice_oust", "UPDATE", "invoice", _OTHER_FINAL.format(apart="other.id <> OLD.id"), _FINAL),
     ("invoice_delete", "DELETE", "invoice", "OLD.status = 'finalised'", _FINAL),
     (
         "invoice_adds_up",
@@ -42,6 +62,7 @@ _RULES = [
     ),
     ("invoice_line_insert", "INSERT", "invoice_line", _LINE_OF_FINAL.format(row="NEW"), _FINAL),
     ("invoice_line_update", "UPDATE", "invoice_line", _LINE_OF_FINAL.format(row="OLD"), _FINAL),
+    ("invoice_line_move", "UPDATE", "invoice_line", _LINE_OF_FINAL.format(row="NEW"), _FINAL),
     ("invoice_line_delete", "DELETE", "invoice_line", _LINE_OF_FINAL.format(row="OLD"), _FINAL),
     ("ledger_sealed", "INSERT", "ledger_entry", _SEALED, "a ledger transaction takes no further entries"),
     ("ledger_balanced", "INSERT", "ledger_transaction", _UNBALANCED, "entries sum to zero in each currency"),
@@ -50,6 +71,16 @@ _RULES = [
         (f"{table}_{event.lower()}", event, table, "1 = 1", f"{table} rows never change")
         for table in _IMMUTABLE
         for event in ("UPDATE", "DELETE")
+    ),
+    *(
+        (
+            f"{table}_replace",
+            "INSERT",
+            table,
+            _PRESENT.format(table=table, or_same=same),
+            f"{table} rows never change",
+        )
+        for table, same in _IN_THE_WAY.items()
     ),
 ]
 
