@@ -47,7 +47,8 @@ class Period:
 class Schedule:
     """The boundaries of a subscription's periods: an interval counted from an anchor, in a zone.
 
-    `anchor` is a local time in `zone`, without an offset.
+    `anchor` is a local time in `zone`, without an offset; its `fold` says which of two that clocks show
+    alike it is, so that the first period begins when the subscription does.
     """
 
     interval: Interval
@@ -57,7 +58,7 @@ class Schedule:
     @classmethod
     def anniversary(cls, interval: Interval, start: datetime, zone: ZoneInfo) -> Self:
         """Count from the instant at which the subscription began."""
-        return cls(interval, start.astimezone(zone).replace(tzinfo=None, fold=0), zone)
+        return cls(interval, start.astimezone(zone).replace(tzinfo=None), zone)
 
     @classmethod
     def calendar(cls, interval: Interval, zone: ZoneInfo) -> Self:
@@ -67,6 +68,8 @@ class Schedule:
 
     def boundary(self, index: int) -> datetime:
         """Return the boundary that lies `index` intervals after the anchor (before it, if negative)."""
+        if index == 0 and self.anchor.fold:
+            return self.anchor.replace(tzinfo=self.zone).astimezone(UTC)
         moved = add_interval(self.anchor.date(), self.interval, index)
         return resolve(datetime.combine(moved, self.anchor.time()), self.zone)
 

@@ -104,3 +104,9 @@ def test_shares_lie_between_nothing_and_all_and_complement(
     assert same.credit == same.charge
     assert same.credit.minor >= 0
     assert 0 <= prorate_quantity(minor, share, 8) <= minor
+
+
+def test_a_subscription_that_begins_in_the_repeated_hour_has_a_whole_first_period() -> None:
+    start = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)  # the second 01:30 of that day
+    schedule = Schedule.anniversary(Interval.MONTH, start, ZoneInfo("America/New_York"))
+    assert schedule.period_at(start) == Period(start, datetime(2026, 12, 1, 6, 30, tzinfo=UTC))

@@ -45,4 +45,4 @@ def _anchor(fields: Fields, zone: ZoneInfo) -> datetime | None:
         day = read_date(fields, "anchor")
         return None if day is None else datetime.combine(day, time())
     instant = read_instant(fields, "anchor")
-    return None if instant is None else instant.astimezone(zone).replace(tzinfo=None, fold=0)
+    return None if instant is None else instant.astimezone(zone).replace(tzinfo=None)
