@@ -1,13 +1,15 @@
 """Subscriptions together with what they mean at the gateway: the plan's group, and who pays.
 
-Each use case is one transaction, the change rows that tell the gateways included.
+Each use case is one transaction, the change rows that tell the gateways included; only a load of many
+subscriptions is several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tollway.app.plans import plan_group
@@ -28,14 +30,35 @@ __all__ = ["DEFAULT_SELLER", "Subscribing", "default_seller"]
 
 DEFAULT_SELLER = "default"
 
+# How long a load goes on in one transaction: nobody else can write meanwhile.
+_HELD_SECONDS = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What one use case works with: both domains over one transaction."""
+    """What one use case works with: both domains over one transaction.
+
+    Within it, nobody else changes plans and groups: they are looked up once.
+    """
 
     commerce: Commerce
     gateway: Gateway
     now: datetime
+    _plans: dict[str, PlanVersion] = field(default_factory=dict)
+    _groups: dict[str, ConsumerGroup] = field(default_factory=dict)
+
+    def plan(self, name: str) -> PlanVersion:
+        """Return the newest version of a plan."""
+        if name not in self._plans:
+            self._plans[name] = _plan(self.commerce, name)
+        return self._plans[name]
+
+    def group(self, plan: str) -> ConsumerGroup:
+        """Return the plan's group, made anew if somebody deleted it; its limits are the newest version's."""
+        if plan not in self._groups:
+            group = self.gateway.consumer_groups.repository.find(name=plan)
+            self._groups[plan] = group or plan_group(self.gateway, self.plan(plan).plan)
+        return self._groups[plan]
 
 
 class Subscribing:
@@ -55,23 +78,36 @@ class Subscribing:
         """
         with self._work() as work:
             found = _consumer(work.gateway, consumer)
-            name = _name(found)
-            present = work.commerce.subscriptions.current_of(found.id, work.now)
-            if present is not None and present.phase_at(_now(work, present)) is not None:
-                raise SubscriptionConflict(
-                    f"consumer {name!r} has a subscription to plan {present.phases[-1].plan.label};"
-                    f" change it: tollway subscription change --consumer {name} --plan {plan}"
-                )
-            subscription = start(
-                seller=default_seller(work.commerce, work.now),
-                customer=_customer(work, found, mode),
-                consumer=(found.id, name),
-                plan=_plan(work.commerce, plan),
-                now=work.now,
-            )
-            work.commerce.subscriptions.save(subscription)
-            _follow(work, subscription, subscription.starts_at)
-        return subscription
+            present = _present(work, found)
+            if present is not None:
+                raise _conflict(found, present, plan)
+            return _subscribe(work, found, plan, mode)
+
+    def create_many(self, wanted: Iterable[tuple[str, str]], mode: Mode) -> Iterator[str]:
+        """Subscribe many consumers, each given with its plan; yield their names once they are stored.
+
+        Whoever has a subscription to that plan already is passed over, so a load that broke off can be run
+        again. It is many short transactions: a fault, as `create` raises it, ends the load, and what earlier
+        ones stored stays.
+        """
+        rest = iter(wanted)
+        while True:
+            stored = []
+            with self._work() as work:
+                until = time.monotonic() + _HELD_SECONDS
+                for consumer, plan in rest:
+                    found = _consumer(work.gateway, consumer)
+                    present = _present(work, found)
+                    if present is None:
+                        _subscribe(work, found, plan, mode)
+                    elif present.mode is not mode or present.phases[-1].plan.plan.name != plan:
+                        raise _conflict(found, present, plan)
+                    stored.append(consumer)
+                    if time.monotonic() >= until:
+                        break
+            if not stored:
+                return
+            yield from stored
 
     def change(self, consumer: str, plan: str, *, dry_run: bool = False) -> Change:
         """Change a consumer's plan: an upgrade now, anything else at the period's end.
@@ -85,7 +121,7 @@ class Subscribing:
         with self._work() as work:
             subscription = _current(work, consumer)
             now = _now(work, subscription)
-            change = change_plan(subscription, _plan(work.commerce, plan), now)
+            change = change_plan(subscription, work.plan(plan), now)
             if not dry_run:
                 work.commerce.subscriptions.save(change.subscription)
                 _follow(work, change.subscription, now)
@@ -154,6 +190,33 @@ def default_seller(commerce: Commerce, now: datetime) -> SellerEntity:
     return seller
 
 
+def _subscribe(work: _Work, consumer: Consumer, plan: str, mode: Mode) -> Subscription:
+    subscription = start(
+        seller=default_seller(work.commerce, work.now),
+        customer=_customer(work, consumer, mode),
+        consumer=(consumer.id, _name(consumer)),
+        plan=work.plan(plan),
+        now=work.now,
+    )
+    work.commerce.subscriptions.save(subscription)
+    _follow(work, subscription, subscription.starts_at)
+    return subscription
+
+
+def _conflict(consumer: Consumer, present: Subscription, plan: str) -> SubscriptionConflict:
+    name = _name(consumer)
+    return SubscriptionConflict(
+        f"consumer {name!r} has a {present.mode.value} subscription to plan {present.phases[-1].plan.label};"
+        f" change it: tollway subscription change --consumer {name} --plan {plan}"
+    )
+
+
+def _present(work: _Work, consumer: Consumer) -> Subscription | None:
+    """Return the consumer's subscription if it has a phase in force."""
+    found = work.commerce.subscriptions.current_of(consumer.id, work.now)
+    return found if found is not None and found.phase_at(_now(work, found)) is not None else None
+
+
 def _now(work: _Work, subscription: Subscription) -> datetime:
     """Return the subscription's present: a test clock may have billed it beyond the real one's."""
     invoices = work.commerce.invoices.of_subscription(subscription.id)
@@ -172,7 +235,7 @@ def _follow(work: _Work, subscription: Subscription, now: datetime) -> None:
     if phase is None and left is None:
         return  # it has another subscription by now
     old = None if left is None else gateway.consumer_groups.repository.find(name=left.plan.plan.name)
-    new = None if phase is None else _group(work, phase.plan.plan.name)
+    new = None if phase is None else work.group(phase.plan.plan.name)
     gateway.consumer_groups.move(
         consumer.id, out_of=None if old is None else old.id, into=None if new is None else new.id
     )
@@ -184,12 +247,6 @@ def _follow(work: _Work, subscription: Subscription, now: datetime) -> None:
             mode=subscription.mode,
         ),
     )
-
-
-def _group(work: _Work, plan: str) -> ConsumerGroup:
-    """Return the plan's group, made anew if somebody deleted it; its limits are the newest version's."""
-    group = work.gateway.consumer_groups.repository.find(name=plan)
-    return group or plan_group(work.gateway, _plan(work.commerce, plan).plan)
 
 
 def _consumer(gateway: Gateway, name: str) -> Consumer:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +15,7 @@ from tollway.billing.subscriptions import Timing
 from tollway.cli.main import app
 from tollway.cli.opening import opened_seller
 from tollway.cli.output import DEFAULT_OUTPUT, OutputOption, emit
+from tollway.kernel.errors import InvalidInput
 from tollway.kernel.instants import format_instant
 from tollway.kernel.mode import Mode
 
@@ -39,6 +43,24 @@ def create(
     with opened_seller() as seller:
         subscription = seller.subscribing.create(consumer, plan, mode)
         emit(_row(subscription, seller.clock.now()), output, columns=_COLUMNS)
+
+
+@subscription_app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help='JSON lines such as {"consumer": "acme", "plan": "pro"}.')],
+    mode: Annotated[Mode, typer.Option(help="Test subscriptions are never collected.")] = Mode.LIVE,
+    output: OutputOption = DEFAULT_OUTPUT,
+) -> None:
+    """Subscribe many consumers from now on. Whoever has the plan given already is passed over.
+
+    The file is read in whole first. A load that broke off can be run again.
+
+    Example: tollway subscription import subscriptions.jsonl
+    """
+    wanted = list(_wanted(file))
+    with opened_seller() as seller:
+        done = sum(1 for _ in seller.subscribing.create_many(wanted, mode))
+    emit({"file": str(file), "subscriptions": done}, output)
 
 
 @subscription_app.command()
@@ -103,6 +125,27 @@ def list_subscriptions(
         now = seller.clock.now()
         rows = [_row(subscription, now) for subscription in seller.subscribing.all(mode)]
         emit(rows, output, columns=_COLUMNS)
+
+
+def _wanted(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield (consumer, plan) of each line; empty lines are skipped."""
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise InvalidInput(str(file), error.strerror or "not readable") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        match row:
+            case {"consumer": str(consumer), "plan": str(plan), **rest} if not rest:
+                yield consumer, plan
+            case _:
+                fix = 'write {"consumer": "acme", "plan": "pro"} and nothing else'
+                raise InvalidInput(f"{file}:{number}", "not a consumer with its plan", fix)
 
 
 def _row(subscription: Subscription, now: datetime) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tollway import _native
 from tollway.app.commerce import open_seller
 from tollway.app.settings import load_settings
 from tollway.cli.main import app
-from tollway.kernel.errors import Conflict, TollwayError
+from tollway.kernel.errors import Conflict, InvalidInput, TollwayError
 from tollway.kernel.ids import new_id
 from tollway.kernel.instants import format_instant
 
@@ -118,6 +118,37 @@ def test_from_a_catalog_to_the_requests_behind_a_line(cli: Cli) -> None:
     assert cli.json("invoice", "show", shown["id"]) == shown
     assert "<!doctype html>" in cli.run("invoice", "show", "TEST-INV-000002", "--format", "html")
     assert "Total" in cli.run("invoice", "show", "TEST-INV-000002", "--output", "table")
+
+
+def test_a_file_of_subscriptions(cli: Cli) -> None:
+    file = cli.folder / "subscriptions.jsonl"
+    file.write_text('{"consumer": "acme", "plan": "pro"}\n\n{"consumer": "hobby", "plan": "free"}\n')
+    assert cli.json("subscription", "import", str(file), "--mode", "test")["subscriptions"] == 2
+    listed = cli.json("subscription", "list")
+    assert [(row["consumer"], row["plan"], row["mode"]) for row in listed] == [
+        ("acme", "pro/1", "test"),
+        ("hobby", "free/1", "test"),
+    ]
+    cli.run("subscription", "import", str(file), "--mode", "test")
+    assert cli.json("subscription", "list") == listed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]",
+        '{"consumer": "hobby"}',
+        '{"consumer": "hobby", "plan": 1}',
+        "no JSON",
+        '{"consumer": "hobby", "plan": "pro", "mode": "test"}',
+    ],
+)
+def test_a_faulty_line_of_subscriptions_is_named(cli: Cli, line: str) -> None:
+    file = cli.folder / "subscriptions.jsonl"
+    file.write_text('{"consumer": "acme", "plan": "pro"}\n' + line + "\n")
+    with pytest.raises(InvalidInput, match=r"subscriptions.jsonl:2: not a consumer with its plan"):
+        cli.run("subscription", "import", str(file))
+    assert cli.json("subscription", "list") == []
 
 
 def test_changes_and_ends_follow_the_test_clock(cli: Cli) -> None:

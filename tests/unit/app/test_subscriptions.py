@@ -132,6 +132,41 @@ def test_what_the_engine_refuses_is_not_stored(shop: Shop) -> None:
         assert version.version == 1
 
 
+def test_many_subscribe_at_once_and_a_load_can_be_run_again(shop: Shop) -> None:
+    wanted = [(f"consumer{number}", "pro" if number % 3 else "free") for number in range(40)]
+    for name, _ in wanted:
+        shop.consumer(name)
+    version = shop.version()
+    assert list(shop.subscribing.create_many(wanted, Mode.TEST)) == [name for name, _ in wanted]
+    assert version < shop.version() < version + len(wanted), "several share a transaction"
+    for name, plan in wanted:
+        groups, attribution = shop.at_gateway(name)
+        assert groups == [plan]
+        assert attribution.mode is Mode.TEST
+    before = shop.subscribing.all()
+    assert list(shop.subscribing.create_many(wanted, Mode.TEST)) == [name for name, _ in wanted]
+    assert shop.subscribing.all() == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "mode", "fault"),
+    [
+        ([("b", "pro"), ("a", "pro")], Mode.TEST, r"'a' has a test subscription to plan free"),
+        ([("b", "pro"), ("a", "free")], Mode.LIVE, r"'a' has a test subscription to plan free"),
+        ([("b", "pro"), ("nobody", "free")], Mode.TEST, "nobody"),
+        ([("b", "pro"), ("b", "gold")], Mode.TEST, "has a test subscription to plan pro"),
+    ],
+)
+def test_a_fault_ends_a_load(shop: Shop, rows: list[tuple[str, str]], mode: Mode, fault: str) -> None:
+    for name in "ab":
+        shop.consumer(name)
+    shop.subscribing.create("a", "free", Mode.TEST)
+    with pytest.raises((NotFound, SubscriptionConflict), match=fault):
+        list(shop.subscribing.create_many(rows, mode))
+    assert shop.at_gateway("a")[0] == ["free"]
+    assert shop.at_gateway("b")[0] in ([], ["pro"])
+
+
 def test_subscribing_makes_a_customer_and_tells_the_gateway_in_one_version(shop: Shop) -> None:
     shop.consumer("acme", "acme-uuid")
     version = shop.version()
@@ -154,7 +189,7 @@ def test_who_cannot_subscribe_leaves_nothing_behind(shop: Shop) -> None:
     with pytest.raises(NotFound, match="no plan named 'gold'; there is calendar, daily, enterprise, free"):
         shop.subscribing.create("acme", "gold", Mode.LIVE)
     shop.subscribing.create("acme", "pro", Mode.LIVE)
-    with pytest.raises(SubscriptionConflict, match="has a subscription to plan pro/1; change it"):
+    with pytest.raises(SubscriptionConflict, match="has a live subscription to plan pro/1; change it"):
         shop.subscribing.create("acme", "free", Mode.LIVE)
     assert shop.at_gateway("acme")[0] == ["pro"]
     assert len(shop.subscribing.all()) == 1
