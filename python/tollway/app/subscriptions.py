@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tollway.app.plans import plan_group
 from tollway.billing.errors import SubscriptionConflict
@@ -32,6 +32,8 @@ DEFAULT_SELLER = "default"
 
 # How long a load goes on in one transaction: nobody else can write meanwhile.
 _HELD_SECONDS = 0.01
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +220,18 @@ def _present(work: _Work, consumer: Consumer) -> Subscription | None:
 
 
 def _now(work: _Work, subscription: Subscription) -> datetime:
-    """Return the subscription's present: a test clock may have billed it beyond the real one's."""
+    """Return the subscription's present: after all of it that was billed or has begun.
+
+    A test clock may be ahead of the real one. A change at the very instant that was billed would be at
+    no instant that is still to be billed.
+    """
     invoices = work.commerce.invoices.of_subscription(subscription.id)
-    billed = [invoice.period_end for invoice in invoices if invoice.status is InvoiceStatus.FINALISED]
-    return max([work.now, *billed])
+    past = [invoice.period_end for invoice in invoices if invoice.status is InvoiceStatus.FINALISED]
+    consumer = work.gateway.consumers.repository.get(subscription.consumer)
+    if consumer is not None:
+        judged_by = consumer.attribution.phase_id
+        past += [phase.starts_at for phase in subscription.phases if phase.id == judged_by]
+    return max([work.now, *(instant + _MICROSECOND for instant in past)])
 
 
 def _follow(work: _Work, subscription: Subscription, now: datetime) -> None:

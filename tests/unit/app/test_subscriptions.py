@@ -260,6 +260,7 @@ def test_a_consumer_belongs_to_a_customer_of_one_mode(shop: Shop) -> None:
     shop.consumer("acme")
     shop.subscribing.create("acme", "pro", Mode.LIVE)
     shop.subscribing.cancel("acme", Timing.NOW)
+    shop.clock.advance(timedelta(seconds=1))
     with pytest.raises(SubscriptionConflict, match="belongs to live customer 'acme'"):
         shop.subscribing.create("acme", "pro", Mode.TEST)
 

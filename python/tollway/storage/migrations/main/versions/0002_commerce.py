@@ -15,7 +15,8 @@ depends_on = None
 _FINAL = "a finalised invoice never changes"
 _OTHER_FINAL = (
     "EXISTS (SELECT 1 FROM invoice AS other WHERE other.status = 'finalised' AND {apart}"
-    " AND (other.id = NEW.id OR (other.subscription_id = NEW.subscription_id AND other.sequence = NEW.sequence)"
+    " AND (other.id = NEW.id"
+    " OR (other.subscription_id = NEW.subscription_id AND other.sequence = NEW.sequence)"
     " OR (other.seller_entity_id = NEW.seller_entity_id AND other.number = NEW.number)))"
 )
 _LINE_OF_FINAL = "(SELECT status FROM invoice WHERE id = {row}.invoice_id) = 'finalised'"
