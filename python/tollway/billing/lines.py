@@ -94,7 +94,9 @@ def late_line(
     """
     meter = _meter(price)
     more = quantity - sum((line.quantity for line in billed), Decimal(0))
-    if not more:
+    # What was metered only grows. The log is read anew at a period's edges, where a meter's route that has
+    # lost its name since takes less: that gives nothing back of a finalised invoice.
+    if more <= 0:
         return None
     currency = part.phase.plan.currency
     charged = Money(sum(line.total for line in billed), currency)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from tests.support.commerce import NODE, START, World
+from tollway.billing.building import metered_prices
+from tollway.billing.lines import late_line, usage_line
 from tollway.billing.models import InvoiceStatus
 from tollway.billing.subscriptions import Timing, cancel, change_plan
+from tollway.billing.timeline import parts
 from tollway.kernel.mode import Mode
+from tollway.metering.models import CursorVector
 
 FIRST_END = START.replace(month=2, day=28)
 SECOND_END = START.replace(month=3, day=31)
@@ -249,3 +254,13 @@ def test_the_preview_is_the_invoice(world: World, plan: str) -> None:
         billed = world.run()
         same = next(b.invoice for b in billed if b.invoice.sequence == preview.sequence)
         assert (same.lines, same.total, same.period_end) == (preview.lines, preview.total, preview.period_end)
+
+
+def test_what_is_read_anew_as_less_gives_nothing_back(world: World) -> None:
+    subscription = world.subscribe("pro")
+    part = next(parts(subscription))
+    index, price, _ = next(metered_prices(part))
+    billed = usage_line(part, index, price, Decimal(20))
+    for held, more in ((20, None), (13, None), (21, Decimal(1))):
+        late = late_line(part, index, price, Decimal(held), billed=[billed], after=CursorVector())
+        assert (None if late is None else late.quantity) == more
