@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from uuid import UUID
 
@@ -34,7 +35,9 @@ def run_control(settings: Settings, admin: socket.socket) -> None:
                 token=settings.admin_token,
                 facts={"node_id": str(UUID(node_id(settings))), "database": "sqlite"},
             )
-            # No signal handling of our own: uvicorn ends on SIGTERM and lets requests in flight finish.
+            # uvicorn ends in good order on these signals, and then raises them once more.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: None)
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,

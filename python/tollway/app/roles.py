@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -198,7 +199,8 @@ def _end_with_supervisor() -> None:
         return
 
     def wait() -> None:
-        os.read(int(lifeline), 1)
+        # Not a read: the pipe is the gateway's too, which has made it non-blocking for all.
+        select.select([int(lifeline)], [], [])
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
