@@ -89,7 +89,7 @@ def run_gateway(options: bytes) -> None:
 
     Raises:
         ValueError: an option is unknown, missing or impossible; the text names it.
-        RuntimeError: the gateway can't start, or did not end well; the text says what was concerned.
+        OSError: the gateway can't start, or did not end well; the text says what was concerned.
     """
 
 class UsageLogError(Exception):

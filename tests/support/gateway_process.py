@@ -18,7 +18,6 @@ __all__ = ["Answer", "GatewayProcess", "eventually"]
 
 NODE = "0123456789abcdef0123456789abcdef"
 PEPPER = bytes(range(32))
-_RUN = "import sys; from tollway._native import run_gateway; run_gateway(sys.stdin.buffer.read())"
 
 
 class Answer(NamedTuple):
@@ -60,7 +59,7 @@ class GatewayProcess:
             **options,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _RUN],
+            [sys.executable, "-m", "tollway.gateway.process"],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=(proxy, status, read),

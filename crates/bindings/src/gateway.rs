@@ -1,6 +1,6 @@
 //! Running a gateway: the interpreter is only the shell around it.
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use tollway_engine::server::{self, options::Options};
 
@@ -17,5 +17,5 @@ fn run_gateway(py: Python<'_>, options: &[u8]) -> PyResult<()> {
     let default = (signal.getattr("SIGINT")?, signal.getattr("SIG_DFL")?);
     signal.call_method1("signal", default)?;
     py.detach(|| server::run(&options))
-        .map_err(|fault| PyRuntimeError::new_err(fault.to_string()))
+        .map_err(|fault| PyOSError::new_err(fault.to_string()))
 }

@@ -288,6 +288,20 @@ fn headers_of_this_hop_end_here() {
 }
 
 #[test]
+fn an_answer_without_a_date_gets_one() {
+    let dated =
+        "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n";
+    for (response, own) in [(OK, false), (dated, true)] {
+        let upstream = Upstream::answering(response);
+        let gateway = Gateway::start(upstream.address);
+        let answer = Client::ask(gateway.address, GET);
+        let date = answer.header("date").unwrap();
+        assert!(date.ends_with(" GMT"));
+        assert_eq!(date == "Sun, 06 Nov 1994 08:49:37 GMT", own);
+    }
+}
+
+#[test]
 fn an_absolute_target_overrules_host() {
     let upstream = Upstream::answering(OK);
     let gateway = Gateway::start(upstream.address);

@@ -11,6 +11,10 @@ use std::time::Duration;
 use common::Gateway;
 use common::client::Client;
 use common::upstream::Upstream;
+use proptest::prelude::*;
+use tollway_engine::proxy::head::{HeadLimits, Scan};
+use tollway_engine::proxy::request_head::RequestHead;
+use tollway_engine::proxy::response_head::ResponseHead;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -239,6 +243,45 @@ fn malformed_chunks_are_400_and_never_a_whole_request_upstream() {
     }
     assert!(upstream.requests().is_empty(), "{:?}", upstream.requests());
     assert!(gateway.bill().is_empty());
+}
+
+proptest! {
+    /// Bytes that look like heads and bytes that don't: parsing ends, and what is accepted lies within the head.
+    #[test]
+    fn no_head_makes_the_parsers_panic(bytes in prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        "(GET|POST|HTTP/1\\.[01]) [ -~]{0,20}( HTTP/1\\.[01]| 200)?\r\n([!-~]{1,8}:[ -~]{0,12}\r\n){0,6}\r\n"
+            .prop_map(String::into_bytes),
+    ]) {
+        let limits = HeadLimits { first_line: 100, bytes: 1000, count: 10 };
+        if let Ok(Some(length)) = Scan::default().head_end(&bytes, &limits) {
+            let head = &bytes[..length];
+            prop_assert!(head.ends_with(b"\r\n\r\n"));
+            let mut request = RequestHead::default();
+            if request.parse(head).is_ok() {
+                prop_assert!(request.path.of_head(head).starts_with(b"/") || request.path.of_head(head) == b"*");
+                prop_assert!(!request.method.of_head(head).is_empty());
+                prop_assert!(request.minor_version == 0 || request.host.is_some());
+            }
+            let _ = ResponseHead::default().parse(head, false);
+        }
+    }
+
+    /// However a head arrives, it ends at the same place.
+    #[test]
+    fn a_head_ends_at_the_same_place_in_pieces(cut in 0_usize..60, rest in prop::collection::vec(any::<u8>(), 0..9)) {
+        let mut bytes = b"GET /a HTTP/1.1\r\nHost: example.org\r\nX: y\r\n\r\n".to_vec();
+        let length = bytes.len();
+        bytes.extend(rest);
+        let limits = HeadLimits { first_line: 100, bytes: 1000, count: 10 };
+        let mut scan = Scan::default();
+        let first = scan.head_end(&bytes[..cut.min(bytes.len())], &limits);
+        let end = match first {
+            Ok(None) => scan.head_end(&bytes, &limits),
+            found => found,
+        };
+        prop_assert_eq!(end, Ok(Some(length)));
+    }
 }
 
 #[test]

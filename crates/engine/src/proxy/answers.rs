@@ -5,7 +5,7 @@ use super::connection::Client;
 use super::desk::Desk;
 use super::exchange::After;
 use super::framing::BodyLength;
-use super::heads_out::{end_head, push_length, status_line};
+use super::heads_out::{end_head, push_date, push_length, status_line};
 use super::request_head::RequestHead;
 use super::request_side::RequestFault;
 use super::response_side::ResponseFault;
@@ -69,9 +69,7 @@ pub(super) async fn respond(client: &mut Client<'_>, desk: &mut Desk, answer: An
     exchange.answer_body(answer, body);
     status_line(text, answer.status, reason(answer.status).as_bytes());
     exchange.answer_headers(answer, now, text);
-    text.extend_from_slice(b"Date: ");
-    text.extend_from_slice(&worker.date.at(now.wall));
-    text.extend_from_slice(b"\r\n");
+    push_date(text, &worker.date.at(now.wall));
     push_length(text, body.len() as u64);
     end_head(text, request, keep);
     if request.method.of_head(input.head()) != b"HEAD" {

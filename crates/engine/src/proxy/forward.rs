@@ -8,7 +8,7 @@ use super::connection::Client;
 use super::desk::Desk;
 use super::exchange::After;
 use super::framing::BodyLength;
-use super::heads_out::{delivery, write_request, write_response};
+use super::heads_out::{delivery, end_head, push_date, write_request, write_response};
 use super::upstream::Attempts;
 use super::way::Way;
 use crate::config::Upstream;
@@ -66,16 +66,12 @@ pub(super) async fn forward(
     } = desk;
     let length = response.body;
     let delivery = delivery(request, length, worker.is_draining());
-    let head = way.head();
-    write_response(
-        response,
-        head,
-        request,
-        delivery,
-        exchange,
-        &times,
-        to_client.text(),
-    );
+    let text = to_client.text();
+    write_response(response, way.head(), delivery, exchange, &times, text);
+    if !response.is_dated {
+        push_date(text, &worker.date.at(times.head.wall));
+    }
+    end_head(text, request, delivery.keep);
     way.begin_body(length, delivery.chunked);
     let opening = Opening {
         status: response.status,

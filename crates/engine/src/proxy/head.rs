@@ -86,6 +86,8 @@ pub enum Field {
     Te,
     /// `Expect`.
     Expect,
+    /// `Date`.
+    Date,
 }
 
 /// One header line.

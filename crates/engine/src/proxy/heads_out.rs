@@ -112,11 +112,10 @@ pub fn delivery(request: &RequestHead, length: BodyLength, draining: bool) -> De
     }
 }
 
-/// Writes the answer's head for the client.
+/// Writes the answer's head for the client, up to [`end_head`].
 pub fn write_response(
     response: &ResponseHead,
     head: &[u8],
-    request: &RequestHead,
     delivery: Delivery,
     exchange: &Exchange,
     times: &UpstreamTimes,
@@ -125,7 +124,7 @@ pub fn write_response(
     status_line(out, response.status, response.reason.of_head(head));
     for line in &response.lines {
         let name = line.name.of_head(head);
-        if line.field == Field::EndToEnd && exchange.returns(name) {
+        if matches!(line.field, Field::EndToEnd | Field::Date) && exchange.returns(name) {
             push_line(out, name, line.value.of_head(head));
         }
     }
@@ -137,7 +136,6 @@ pub fn write_response(
         push_length(out, length);
     }
     exchange.response_headers(times, out);
-    end_head(out, request, delivery.keep);
 }
 
 /// Writes an interim (1xx) head: its lines, without what is about this hop.
@@ -168,6 +166,11 @@ pub fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.push(b' ');
     out.extend_from_slice(reason);
     out.extend_from_slice(b"\r\n");
+}
+
+/// A `Date` line.
+pub fn push_date(out: &mut Vec<u8>, date: &[u8]) {
+    push_line(out, b"Date", date);
 }
 
 /// A `Content-Length` line.

@@ -21,6 +21,8 @@ pub struct ResponseHead {
     pub content_length: Option<u64>,
     /// The upstream keeps the connection.
     pub keep_alive: bool,
+    /// The upstream said when it answered.
+    pub is_dated: bool,
     /// Every header line.
     pub lines: Vec<HeaderLine>,
 }
@@ -50,6 +52,7 @@ impl ResponseHead {
             .reason
             .map_or(Span::default(), |reason| Span::of(head, reason.as_bytes()));
         collect(head, parsed.headers, classify, &mut self.lines);
+        self.is_dated = self.lines.iter().any(|line| line.field == Field::Date);
         let framing = framing_headers(head, &self.lines, minor_version)?;
         self.content_length = framing.content_length;
         let bodiless = to_head || matches!(code, 100..=199 | 204 | 304);
@@ -80,6 +83,7 @@ impl ResponseHead {
 fn classify(name: &[u8]) -> Field {
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
+        4 if is(b"date") => Field::Date,
         7 if is(b"upgrade") => Field::HopByHop,
         10 if is(b"connection") => Field::Connection,
         10 if is(b"keep-alive") => Field::HopByHop,

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+use crate::proxy::request_head::MOST_HEADERS;
 
 /// The gateway's options. An unknown name, a missing one or a value out of range is refused by name.
 #[derive(Debug, Clone, Deserialize)]
@@ -178,48 +181,64 @@ impl Options {
     }
 
     fn check(&self) -> Result<(), BadOption> {
-        let at_least = |option: &str, value: u64, least: u64| {
-            if value >= least {
-                return Ok(());
+        let Timeouts {
+            client_header_ms,
+            client_idle_ms,
+            client_body_ms,
+            client_send_ms,
+            ..
+        } = self.timeouts;
+        let limits = self.limits;
+        let ranges: [(&str, u64, RangeInclusive<u64>); 10] = [
+            (
+                "proxy_fds (their count)",
+                self.proxy_fds.len() as u64,
+                1..=64,
+            ),
+            (
+                "usage_log_budget_bytes",
+                self.usage_log_budget_bytes,
+                64 << 20..=u64::MAX,
+            ),
+            ("timeouts.client_header_ms", client_header_ms, 1..=u64::MAX),
+            ("timeouts.client_idle_ms", client_idle_ms, 1..=u64::MAX),
+            ("timeouts.client_body_ms", client_body_ms, 1..=u64::MAX),
+            ("timeouts.client_send_ms", client_send_ms, 1..=u64::MAX),
+            (
+                "limits.request_line_bytes",
+                limits.request_line_bytes as u64,
+                64..=1 << 20,
+            ),
+            // Every connection may hold as much.
+            (
+                "limits.head_bytes",
+                limits.head_bytes as u64,
+                1024..=1 << 20,
+            ),
+            (
+                "limits.header_count",
+                limits.header_count as u64,
+                8..=MOST_HEADERS as u64,
+            ),
+            (
+                "limits.connections_per_worker",
+                limits.connections_per_worker as u64,
+                1..=1 << 20,
+            ),
+        ];
+        for (option, value, range) in ranges {
+            if !range.contains(&value) {
+                let (least, most) = range.into_inner();
+                let problem = if value < least {
+                    format!("{value} is too small; use at least {least}")
+                } else {
+                    format!("{value} is too large; use at most {most}")
+                };
+                return Err(BadOption {
+                    option: option.to_owned(),
+                    problem,
+                });
             }
-            let problem = format!("{value} is too small; use at least {least}");
-            Err(BadOption {
-                option: option.to_owned(),
-                problem,
-            })
-        };
-        at_least("proxy_fds (their count)", self.proxy_fds.len() as u64, 1)?;
-        at_least(
-            "usage_log_budget_bytes",
-            self.usage_log_budget_bytes,
-            64 * 1024 * 1024,
-        )?;
-        at_least(
-            "timeouts.client_header_ms",
-            self.timeouts.client_header_ms,
-            1,
-        )?;
-        at_least("timeouts.client_idle_ms", self.timeouts.client_idle_ms, 1)?;
-        at_least("timeouts.client_body_ms", self.timeouts.client_body_ms, 1)?;
-        at_least("timeouts.client_send_ms", self.timeouts.client_send_ms, 1)?;
-        at_least(
-            "limits.request_line_bytes",
-            self.limits.request_line_bytes as u64,
-            64,
-        )?;
-        at_least("limits.head_bytes", self.limits.head_bytes as u64, 1024)?;
-        at_least("limits.header_count", self.limits.header_count as u64, 8)?;
-        at_least(
-            "limits.connections_per_worker",
-            self.limits.connections_per_worker as u64,
-            1,
-        )?;
-        if self.limits.head_bytes > 1024 * 1024 {
-            let problem = "more than 1 MiB; every connection may hold as much".to_owned();
-            return Err(BadOption {
-                option: "limits.head_bytes".to_owned(),
-                problem,
-            });
         }
         Ok(())
     }

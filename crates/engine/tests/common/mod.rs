@@ -11,7 +11,7 @@ pub mod upstream;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -34,6 +34,8 @@ use tollway_engine::usage_log::{
 pub struct Setup {
     pub timeouts: Timeouts,
     pub limits: Limits,
+    /// Where the usage log lies; a folder of its own where not said.
+    pub folder: Option<PathBuf>,
     pub level: Level,
     /// Laid over the service.
     pub service: Value,
@@ -98,13 +100,17 @@ impl Gateway {
         let mut setup = Setup {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            folder: None,
             level: Level::Group,
             service: json!({}),
             route: json!({}),
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().to_owned();
+        let directory = setup
+            .folder
+            .clone()
+            .unwrap_or_else(|| folder.path().to_owned());
         let mut config = LogConfig::new(directory.clone(), [7; 16], 1, setup.level);
         config.segment_bytes = 1 << 20;
         let log = UsageLog::open(config).unwrap();
@@ -171,35 +177,41 @@ impl Gateway {
         self.drain();
         self.thread.take().unwrap().join().unwrap();
         self.log.close().unwrap();
-        let mut reader = Reader::new(self.directory.clone());
-        let view = reader.view().unwrap();
-        let end: Cursors = view
-            .shards
-            .iter()
-            .map(|shard| (shard.shard, shard.readable))
-            .collect();
-        let batch = aggregate(&mut reader, &Cursors::new(), &end, Vec::new(), u64::MAX).unwrap();
-        assert!(batch.faults.is_empty(), "{:?}", batch.faults);
-        let mut bill = Bill::new();
-        for (key, sums) in batch.groups {
-            let completion = match key.completion() {
-                Completion::Complete => "complete",
-                Completion::ClientAbort => "client_abort",
-                Completion::UpstreamAbort => "upstream_abort",
-            };
-            let name = format!("{} {} {completion}", method_name(key.method), key.status);
-            let narrow = |value: u128| u64::try_from(value).unwrap();
-            let usage = Usage {
-                events: sums.events,
-                requests: sums.requests,
-                units: narrow(sums.units),
-                bytes_in: narrow(sums.bytes_in),
-                bytes_out: narrow(sums.bytes_out),
-            };
-            assert!(bill.insert(name, usage).is_none());
-        }
-        bill
+        read_bill(&self.directory)
     }
+}
+
+/// What a usage log holds, of epochs that were closed or whose gateway died.
+pub fn read_bill(directory: &Path) -> Bill {
+    let mut reader = Reader::new(directory.to_owned());
+    reader.recover().unwrap();
+    let view = reader.view().unwrap();
+    let end: Cursors = view
+        .shards
+        .iter()
+        .map(|shard| (shard.shard, shard.readable))
+        .collect();
+    let batch = aggregate(&mut reader, &Cursors::new(), &end, Vec::new(), u64::MAX).unwrap();
+    assert!(batch.faults.is_empty(), "{:?}", batch.faults);
+    let mut bill = Bill::new();
+    for (key, sums) in batch.groups {
+        let completion = match key.completion() {
+            Completion::Complete => "complete",
+            Completion::ClientAbort => "client_abort",
+            Completion::UpstreamAbort => "upstream_abort",
+        };
+        let name = format!("{} {} {completion}", method_name(key.method), key.status);
+        let narrow = |value: u128| u64::try_from(value).unwrap();
+        let usage = Usage {
+            events: sums.events,
+            requests: sums.requests,
+            units: narrow(sums.units),
+            bytes_in: narrow(sums.bytes_in),
+            bytes_out: narrow(sums.bytes_out),
+        };
+        assert!(bill.insert(name, usage).is_none());
+    }
+    bill
 }
 
 /// One event for one request.
