@@ -55,6 +55,17 @@ test: setup ## every test; installs what they need
 	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
 	$(BIN)/pytest -q
 
+demo: setup ## real traffic through the gateway, metered, invoiced, reconciled; ends by itself
+	@$(BIN)/python -m demo
+
+serve: setup ## the same, kept running
+	@$(BIN)/python -m demo serve
+
+bench: bench-gateway ## every benchmark
+
+bench-gateway: setup ## CPU per request beside nginx; writes bench/results/gateway.json
+	@$(BIN)/python -m tests.benchmarks.bench_gateway
+
 wheel: setup ## a wheel in dist/ that installs without Rust
 	@$(BIN)/maturin build --release --locked --out dist
 

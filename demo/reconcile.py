@@ -7,7 +7,7 @@ must be the same set, each member once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 __all__ = ["Entry", "Reconciliation", "reconcile"]
@@ -47,12 +47,14 @@ def reconcile(
     metered: Iterable[Entry],
     invoiced: Iterable[Entry],
     charged: Mapping[str, int],
+    seen: Collection[str],
 ) -> Reconciliation:
     """Compare the books, each given as (consumer, request id) of every entry.
 
     `charged` is the quantity on each consumer's invoice lines: that it equals the number of requests the
     lines open to is part of the comparison. `lost` counts served requests that a later book lacks, `doubled`
-    entries beyond the first of a request in any book.
+    entries beyond the first of a request in any book. `seen` are the request ids by the upstream's own list:
+    what was served without it is a difference too.
     """
     books = {"client": Counter(served), "usage events": Counter(metered), "invoices": Counter(invoiced)}
     client = books["client"]
@@ -65,6 +67,8 @@ def reconcile(
         lost |= missing
         differences += _in_words(f"served, but not in {name}", missing)
         differences += _in_words(f"in {name}, but not received by the client", book.keys() - client.keys())
+    unseen = [entry for entry in client if entry[1] not in seen]
+    differences += _in_words("served, but never seen by the upstream", unseen)
     opened = Counter(consumer for consumer, _ in books["invoices"].elements())
     differences += [
         f"{consumer}: lines for {charged.get(consumer, 0)} calls open to {opened[consumer]} requests"

@@ -18,7 +18,7 @@ def compare(
 ) -> Reconciliation:
     if charged is None:
         charged = dict(Counter(consumer for consumer, _ in invoiced))
-    return reconcile(served=BOOK, metered=metered, invoiced=invoiced, charged=charged)
+    return reconcile(served=BOOK, metered=metered, invoiced=invoiced, charged=charged, seen="123456")
 
 
 def test_equal_books_agree() -> None:
@@ -68,9 +68,15 @@ def test_only_equal_books_without_repetition_agree(
     served: list[Entry], metered: list[Entry], invoiced: list[Entry]
 ) -> None:
     charged = Counter(consumer for consumer, _ in invoiced)
-    found = reconcile(served=served, metered=metered, invoiced=invoiced, charged=charged)
+    found = reconcile(served=served, metered=metered, invoiced=invoiced, charged=charged, seen="123456")
     same = set(served) == set(metered) == set(invoiced)
     once = all(len(book) == len(set(book)) for book in (served, metered, invoiced))
     assert found.agrees == (same and once)
     assert found.lost == len(set(served) - (set(metered) & set(invoiced)))
     assert (found.served, found.metered, found.invoiced) == (len(served), len(metered), len(invoiced))
+
+
+def test_what_the_upstream_never_saw_is_told() -> None:
+    charged = {"a": 2, "b": 1}
+    found = reconcile(served=BOOK, metered=BOOK, invoiced=BOOK, charged=charged, seen={"1", "3"})
+    assert found.differences == ("a: 1 served, but never seen by the upstream: 2",)
