@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from statistics import median
 
@@ -20,7 +21,8 @@ from tests.benchmarks.paired import paired_ratio
 from tests.benchmarks.peers import Peer, Subject, upstream
 from tests.benchmarks.processes import cpu_us, pss_mib, settle
 from tests.benchmarks.scratch import ROOT, Scratch, install_programs
-from tests.benchmarks.wrk import run_wrk
+from tests.benchmarks.tollway import Tollway
+from tests.benchmarks.wrk import CONNECTIONS, run_wrk
 
 _GATEWAY_CORE, _LOAD_CORE = 0, 1
 _REFERENCE = "nginx"
@@ -47,6 +49,8 @@ def measure(subject: Subject, scratch: Scratch, *, seconds: int, first_key: int)
         scratch.conf("wrk.lua"), subject.port, core=_LOAD_CORE, seconds=seconds, first_key=first_key
     )
     settle(subject.processes)
+    if isinstance(subject, Tollway):
+        _check_events(load.requests, subject.new_events())
     everything = cpu_us(subject.processes()) - before
     gateway = cpu_us(subject.gateway_processes()) - gateway_before
     return Round(
@@ -58,6 +62,18 @@ def measure(subject: Subject, scratch: Scratch, *, seconds: int, first_key: int)
         p99_us=load.p99_us,
         pss_mib=pss_mib(subject.processes()),
     )
+
+
+def _check_events(requests: int, events: int) -> None:
+    """Each answer that wrk counted is an event; it leaves up to one answer a connection uncounted."""
+    if not requests <= events <= requests + CONNECTIONS:
+        raise SystemExit(f"wrk counted {requests} answers, the usage log has {events}")
+
+
+def _running(name: str, scratch: Scratch) -> AbstractContextManager[Subject]:
+    if name == "tollway":
+        return Tollway.running(scratch, core=_GATEWAY_CORE)
+    return Peer.running(name, scratch, core=_GATEWAY_CORE)
 
 
 def show(rounds: dict[str, list[Round]], console: Console) -> None:
@@ -115,7 +131,7 @@ def main() -> None:
     rounds: dict[str, list[Round]] = {name: [] for name in names}
     with contextlib.ExitStack() as stack:
         stack.enter_context(upstream(scratch, core=_LOAD_CORE))
-        subjects = [stack.enter_context(Peer.running(name, scratch, core=_GATEWAY_CORE)) for name in names]
+        subjects = [stack.enter_context(_running(name, scratch)) for name in names]
         for number in range(options.rounds + 1):
             shift = number % len(subjects)
             for subject in subjects[shift:] + subjects[:shift]:
