@@ -1,21 +1,23 @@
 """Invoicing: what is due is built from usage that is complete, finalised, numbered and posted.
 
-Each invoice is one transaction, so a run that is killed leaves nothing half, and the next one goes on where
-it stood. Usage is read before that transaction begins, since it lies in another database; the transaction
-makes sure that nothing has changed meanwhile, and otherwise the bill is made anew.
+Some subscriptions at a time are read, built and stored. An invoice is stored in one transaction with the few
+others that fit into the time for which it may keep others from writing, so a run that is killed leaves
+nothing half, and the next one goes on where it stood. Usage is read before that transaction begins, since it
+lies in another database; the transaction makes sure that nothing has changed meanwhile, and otherwise the
+bill is made anew.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from tollway.app.invoice_storing import Billed, Chain, Pace, store_chains
 from tollway.billing.building import Bill, next_bill
-from tollway.billing.errors import CurrencyFixed, DetailMissing
-from tollway.billing.finalising import ledger_transaction, made_final
 from tollway.billing.models import Invoice, InvoiceStatus, Subscription
 from tollway.billing.reading import read_usage
 from tollway.billing.usage import UsageOfParts
@@ -23,7 +25,6 @@ from tollway.kernel.clock import Clock, SystemClock
 from tollway.kernel.errors import Conflict
 from tollway.kernel.instants import format_instant
 from tollway.kernel.mode import Mode
-from tollway.ledger.service import post
 from tollway.metering.models import NodeState
 from tollway.metering.ports import UsageQuery
 from tollway.storage.commerce import Commerce
@@ -35,13 +36,8 @@ Drain = Callable[[datetime, timedelta], None]
 """Meters until usage before an instant is complete; raises `Conflict` if it isn't within the time given."""
 
 
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """A bill that a run came across: its invoice, and why it is a draft if it is one."""
-
-    consumer: str
-    invoice: Invoice
-    reason: str | None = None
+_TOGETHER = 64
+"""Subscriptions that are read at once: a statement costs much more than a row."""
 
 
 class Invoicing:
@@ -55,6 +51,7 @@ class Invoicing:
         self._drain = drain
         self._clock = clock
         self._real = real or SystemClock()
+        self._pace = Pace()
 
     def run(self, until: datetime, *, mode: Mode | None, wait: timedelta) -> Iterator[Billed]:
         """Bill every period that ends at or before `until`, of one mode or of both; yield what was done.
@@ -69,102 +66,68 @@ class Invoicing:
             self._drain(min(until, started), wait)
         with self._main.read() as connection:
             due = Commerce(connection, self._clock).subscriptions.billable(mode, until)
-        for subscription in due:
-            yield from self._bill(subscription, until, started)
+        for start in range(0, len(due), _TOGETHER):
+            yield from self._bill(due[start : start + _TOGETHER], until, started)
 
     def preview(self, subscribed: Subscription) -> Invoice | None:
         """Return a subscription's next invoice with the usage known now; nothing is stored.
 
         `subscribed` need not be as it is stored: a change of plan is previewed before it is made.
         """
-        _, billed = self._state(subscribed.id)
+        with self._main.read() as connection:
+            invoices = Commerce(connection, self._clock).invoices.of_subscription(subscribed.id)
+        billed = [invoice for invoice in invoices if invoice.status is InvoiceStatus.FINALISED]
         after = -1
         while (bill := next_bill(subscribed, billed, _END_OF_TIME, after=after)) is not None:
-            invoice = bill.build(read_usage(self._usage, bill), self._clock.now())
+            (usage,) = read_usage(self._usage, [bill])
+            invoice = bill.build(usage, self._clock.now())
             if invoice is not None or bill.at > self._clock.now():
                 return invoice
             after = bill.sequence
         return None
 
-    def _bill(self, subscription: UUID, until: datetime, started: datetime) -> Iterator[Billed]:
-        state, after = self._state(subscription), -1
-        while (bill := next_bill(*state, until, after=after)) is not None:
-            usage = read_usage(self._usage, bill)
-            after = bill.sequence
-            invoice = bill.build(usage, self._clock.now())
-            if invoice is None:
-                continue
-            try:
-                done = self._store(bill, invoice, self._lagging(bill, usage, started))
-            except _Moved:
-                state, after = self._state(subscription), -1
-                continue
-            yield done
-            if done.invoice.status is InvoiceStatus.DRAFT:
-                # What comes after is built on it.
-                return
-            state = bill.subscription, [*bill.billed, done.invoice]
+    def _bill(self, subscriptions: Sequence[UUID], until: datetime, started: datetime) -> Iterator[Billed]:
+        rest = list(subscriptions)
+        while rest:
+            chains = self._chains(rest, until, started)
+            rest = [chain.subscription.id for chain in chains if not chain.whole]
+            waiting = deque(chain for chain in chains if chain.due)
+            while waiting:
+                group = self._pace.group(waiting)
+                with self._main.write() as connection:
+                    began = time.monotonic()
+                    stored = store_chains(Commerce(connection, self._clock), group, self._clock.now())
+                self._pace.held(time.monotonic() - began)
+                rest = [id_ for id_ in rest if id_ not in stored.stopped]
+                rest += [id_ for id_ in stored.moved if id_ not in rest]
+                yield from stored.billed
 
-    def _state(self, subscription: UUID) -> tuple[Subscription, list[Invoice]]:
+    def _chains(self, subscriptions: Sequence[UUID], until: datetime, started: datetime) -> list[Chain]:
+        """Build what the subscriptions are to be billed next, usage of all of them read together."""
         with self._main.read() as connection:
-            return _state(Commerce(connection, self._clock), subscription)
-
-    def _lagging(self, bill: Bill, usage: UsageOfParts | None, started: datetime) -> str | None:
-        if usage is None or bill.closing is None:
-            return None
-        needed = min(bill.at, started)
-        lagging = [node for node in usage.nodes if node.lags(needed)]
-        return _waits_for(lagging, needed) if lagging else None
-
-    def _store(self, bill: Bill, invoice: Invoice, lagging: str | None) -> Billed:
-        with self._main.write() as connection:
             commerce = Commerce(connection, self._clock)
-            subscribed, billed = _state(commerce, bill.subscription.id, lock=True)
-            if subscribed != bill.subscription or [i.id for i in billed] != [i.id for i in bill.billed]:
-                raise _Moved
-            invoice = self._as_draft(commerce, invoice)
-            if lagging is not None:
-                return Billed(subscribed.consumer_name, invoice, lagging)
-            try:
-                invoice = self._finalise(commerce, invoice, self._clock.now())
-            except (DetailMissing, CurrencyFixed) as refusal:
-                return Billed(subscribed.consumer_name, invoice, str(refusal))
-            return Billed(subscribed.consumer_name, invoice)
-
-    def _as_draft(self, commerce: Commerce, invoice: Invoice) -> Invoice:
-        """Store a draft, in place and under the id of the one that an earlier run has left."""
-        for present in commerce.invoices.of_subscription(invoice.subscription):
-            if present.sequence == invoice.sequence:
-                invoice = replace(invoice, id=present.id, created_at=present.created_at)
-        commerce.invoices.replace_draft(invoice)
-        return invoice
-
-    def _finalise(self, commerce: Commerce, invoice: Invoice, now: datetime) -> Invoice:
-        seller = commerce.parties.seller(invoice.seller_entity)
-        customer = commerce.parties.customer(invoice.customer)
-        final = made_final(invoice, seller, customer, commerce.numbers, now)
-        commerce.invoices.finalise(final)
-        if customer.billing_currency is None:
-            commerce.parties.save_customer(replace(customer, billing_currency=final.currency))
-        transaction = ledger_transaction(final)
-        if transaction is not None:
-            post(commerce.journal, transaction)
-        return final
-
-
-class _Moved(Exception):
-    """The subscription or its invoices changed between reading usage and storing the bill."""
+            found = commerce.subscriptions.get_many(subscriptions)
+            invoices = commerce.invoices.of_subscriptions(subscriptions)
+        chains = [Chain(found[id_], invoices[id_]) for id_ in subscriptions]
+        growing = chains
+        while growing:
+            bills = [(chain, bill) for chain in growing if (bill := chain.next_bill(until)) is not None]
+            usages = read_usage(self._usage, [bill for _, bill in bills])
+            for (chain, bill), usage in zip(bills, usages, strict=True):
+                chain.add(bill, bill.build(usage, self._clock.now()), _lagging(bill, usage, started))
+            growing = [chain for chain, _ in bills]
+        return chains
 
 
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
-def _state(
-    commerce: Commerce, subscription: UUID, *, lock: bool = False
-) -> tuple[Subscription, list[Invoice]]:
-    subscribed = commerce.subscriptions.get(subscription, lock=lock)
-    invoices = commerce.invoices.of_subscription(subscription)
-    return subscribed, [invoice for invoice in invoices if invoice.status is InvoiceStatus.FINALISED]
+def _lagging(bill: Bill, usage: UsageOfParts | None, started: datetime) -> str | None:
+    if usage is None or bill.closing is None:
+        return None
+    needed = min(bill.at, started)
+    lagging = [node for node in usage.nodes if node.lags(needed)]
+    return _waits_for(lagging, needed) if lagging else None
 
 
 def _waits_for(lagging: Sequence[NodeState], needed: datetime) -> str:

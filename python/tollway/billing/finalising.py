@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import count as count_from
 
 from tollway.billing.errors import AlreadyFinalised, CurrencyFixed
 from tollway.billing.models import (
@@ -19,7 +22,7 @@ from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
 from tollway.ledger.models import Account, AccountKind, Book, Entry, Transaction
 
-__all__ = ["ledger_key", "ledger_transaction", "made_final"]
+__all__ = ["check_final", "ledger_key", "ledger_transaction", "made_final"]
 
 _SERIES = "invoice"
 _REVENUE = {
@@ -30,12 +33,8 @@ _REVENUE = {
 }
 
 
-def made_final(
-    invoice: Invoice, seller: SellerEntity, customer: Customer, numbers: NumberSeries, now: datetime
-) -> Invoice:
-    """Return the invoice as it is finalised at `now`, with the next number of its series.
-
-    The number is taken last, and in the caller's transaction: whatever is refused leaves no gap.
+def check_final(invoice: Invoice, seller: SellerEntity, customer: Customer) -> None:
+    """Refuse what must not be finalised, before it takes a number.
 
     Raises:
         AlreadyFinalised: it is final.
@@ -49,7 +48,30 @@ def made_final(
         raise CurrencyFixed(
             f"customer {customer.name!r} is billed in {customer.billing_currency}, not in {invoice.currency}"
         )
-    number = numbers.take(seller.id, _SERIES, invoice.mode)
+
+
+def made_final(
+    invoices: Sequence[tuple[Invoice, SellerEntity, Customer]], numbers: NumberSeries, now: datetime
+) -> list[Invoice]:
+    """Return invoices that `check_final` let pass as they are finalised at `now`, in order.
+
+    Their numbers are the next of their series, taken last and in the caller's transaction: whatever is
+    refused leaves no gap.
+    """
+    counts = Counter((seller.id, invoice.mode) for invoice, seller, _ in invoices)
+    following = {
+        (seller, mode): count_from(numbers.take(seller, _SERIES, mode, count))
+        for (seller, mode), count in counts.items()
+    }
+    return [
+        _made_final(invoice, seller, customer, next(following[seller.id, invoice.mode]), now)
+        for invoice, seller, customer in invoices
+    ]
+
+
+def _made_final(
+    invoice: Invoice, seller: SellerEntity, customer: Customer, number: int, now: datetime
+) -> Invoice:
     test = "TEST-" if invoice.mode is Mode.TEST else ""
     return replace(
         invoice,

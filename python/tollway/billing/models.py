@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from tollway.catalog.versions import PlanVersion
@@ -16,6 +17,7 @@ __all__ = [
     "Customer",
     "Explanation",
     "Invoice",
+    "InvoiceHead",
     "InvoiceLine",
     "InvoiceStatus",
     "InvoiceSummary",
@@ -211,6 +213,19 @@ class Invoice:
     def total(self) -> int:
         """The sum of the lines, in minor units."""
         return sum(line.total for line in self.lines)
+
+    @property
+    def head(self) -> InvoiceHead:
+        """What identifies it."""
+        return InvoiceHead(self.id, self.sequence, self.status)
+
+
+class InvoiceHead(NamedTuple):
+    """Which invoice it is and whether it is final; the rest of it follows from that."""
+
+    id: UUID
+    sequence: int
+    status: InvoiceStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from tollway.billing.models import (
     Customer,
     Invoice,
+    InvoiceHead,
     InvoiceStatus,
     InvoiceSummary,
     SellerEntity,
@@ -35,6 +36,12 @@ class Parties(Protocol):
     def customer(self, customer: UUID) -> Customer:
         """Return a customer by its id."""
 
+    def customers(self, customers: Collection[UUID]) -> Mapping[UUID, Customer]:
+        """Return customers by their ids, those that there are."""
+
+    def fix_currencies(self, currencies: Mapping[UUID, str]) -> None:
+        """Set the billing currency of customers, each given by its id."""
+
     def customer_named(self, name: str, mode: Mode) -> Customer | None:
         """Return a customer by name; live and test customers have names of their own."""
 
@@ -47,6 +54,9 @@ class Subscriptions(Protocol):
 
     def get(self, subscription: UUID, *, lock: bool = False) -> Subscription:
         """Return a subscription; `lock` keeps others from changing it until the transaction ends."""
+
+    def get_many(self, subscriptions: Collection[UUID], *, lock: bool = False) -> Mapping[UUID, Subscription]:
+        """Return subscriptions as `get` does, those that there are."""
 
     def current_of(self, consumer: UUID, at: datetime) -> Subscription | None:
         """Return the consumer's subscription that has not ended at `at`."""
@@ -76,24 +86,26 @@ class Invoices(Protocol):
     def of_subscription(self, subscription: UUID) -> Sequence[Invoice]:
         """Return a subscription's invoices, drafts too, ordered by sequence."""
 
+    def of_subscriptions(self, subscriptions: Collection[UUID]) -> Mapping[UUID, Sequence[Invoice]]:
+        """Return each subscription's invoices as `of_subscription` does."""
+
+    def heads(self, subscriptions: Collection[UUID]) -> Mapping[UUID, Sequence[InvoiceHead]]:
+        """Return what tells whether a subscription's invoices are still the same, ordered by sequence."""
+
     def summaries(
         self, *, mode: Mode | None = None, customer: str | None = None, status: InvoiceStatus | None = None
     ) -> Sequence[InvoiceSummary]:
         """Return the invoices that match, those of the newest period last; `customer` is a name."""
 
-    def replace_draft(self, invoice: Invoice) -> None:
-        """Store a draft in place of the draft of the same subscription and sequence, if there is one.
+    def add_drafts(self, invoices: Sequence[Invoice], *, replaced: Collection[UUID] = ()) -> None:
+        """Store drafts, in place of those that are `replaced`."""
 
-        Raises:
-            AlreadyFinalised: that invoice is final.
-        """
-
-    def finalise(self, invoice: Invoice) -> None:
-        """Store what finalising adds to the draft that is there: number, parties, instant."""
+    def finalise(self, invoices: Sequence[Invoice]) -> None:
+        """Store what finalising adds to the drafts that are there: number, parties, instant."""
 
 
 class NumberSeries(Protocol):
     """Gap-free numbers: one that is taken in a transaction that fails was never taken."""
 
-    def take(self, seller: UUID, series: str, mode: Mode) -> int:
-        """Return the next number of a series, from 1."""
+    def take(self, seller: UUID, series: str, mode: Mode, count: int = 1) -> int:
+        """Take the next `count` numbers of a series, which begins with 1; return the first of them."""

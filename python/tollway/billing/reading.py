@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
+from typing import NamedTuple, Self
 from uuid import UUID
 
 from tollway.billing.building import Bill, metered_prices
@@ -20,30 +22,52 @@ __all__ = ["events_behind", "read_usage"]
 _Quantities = Mapping[str, Decimal]
 
 
-def read_usage(query: UsageQuery, bill: Bill) -> UsageOfParts | None:
-    """Return what the bill's parts hold, in one view of what was metered; None if no part is metered."""
-    closed = [part for part in bill.closed if any(metered_prices(part))]
-    closing = [bill.closing] if bill.closing is not None and any(metered_prices(bill.closing)) else []
-    if not closed and not closing:
-        return None
-    # Late usage is rare: a sum over all closed parts of a phase tells whether there is any, and only
-    # then are they read one by one.
-    phases = _phases(closed)
-    spans = [_span(bill, parts[0].phase.id, None, parts[-1].usage_end) for parts in phases]
-    readings = query.readings([*spans, *(_part_span(bill, part) for part in closing)])
-    sums = readings[: len(phases)]
-    billed = {_key(part): _billed(bill, part) for part in closed}
-    if any(_differs(found, parts, billed) for found, parts in zip(sums, phases, strict=True)):
-        readings = query.readings([_part_span(bill, part) for part in (*closed, *closing)])
-        quantities = {
-            _key(part): _by_meter(found) for part, found in zip((*closed, *closing), readings, strict=True)
-        }
-    else:
-        latest = {
-            _key(part): _by_meter(found) for part, found in zip(closing, readings[len(phases) :], strict=True)
-        }
-        quantities = billed | latest
-    return UsageOfParts(quantities=quantities, cursors=readings[0].cursors, nodes=readings[0].nodes)
+def read_usage(query: UsageQuery, bills: Sequence[Bill]) -> list[UsageOfParts | None]:
+    """Return what each bill's parts hold, in one view of what was metered; None if no part is metered."""
+    wanted = [_Wanted.of(bill) for bill in bills]
+    spans = [span for one in wanted for span in one.spans]
+    readings = iter(query.readings(spans) if spans else ())
+    return [one.usage(query, list(islice(readings, len(one.spans)))) for one in wanted]
+
+
+class _Wanted(NamedTuple):
+    """What is read for one bill.
+
+    Late usage is rare: a sum over all closed parts of a phase tells whether there is any, and only then are
+    they read one by one.
+    """
+
+    bill: Bill
+    phases: Sequence[Sequence[PeriodPart]]
+    closing: Sequence[PeriodPart]
+
+    @classmethod
+    def of(cls, bill: Bill) -> Self:
+        """Return what there is to read: nothing of parts that have no metered price."""
+        closing = [bill.closing] if bill.closing is not None and any(metered_prices(bill.closing)) else []
+        return cls(bill, _phases([part for part in bill.closed if any(metered_prices(part))]), closing)
+
+    @property
+    def spans(self) -> list[UsageSpan]:
+        """A sum for each phase that has closed parts, then the part that closes."""
+        sums = [_span(self.bill, parts[0].phase.id, None, parts[-1].usage_end) for parts in self.phases]
+        return [*sums, *(_part_span(self.bill, part) for part in self.closing)]
+
+    def usage(self, query: UsageQuery, readings: Sequence[UsageReading]) -> UsageOfParts | None:
+        """Return what the parts hold, given the readings of `spans`."""
+        if not readings:
+            return None
+        sums = readings[: len(self.phases)]
+        closed = [part for parts in self.phases for part in parts]
+        billed = {_key(part): _billed(self.bill, part) for part in closed}
+        if any(_differs(found, parts, billed) for found, parts in zip(sums, self.phases, strict=True)):
+            every = [*closed, *self.closing]
+            readings = query.readings([_part_span(self.bill, part) for part in every])
+            quantities = {_key(part): _by_meter(found) for part, found in zip(every, readings, strict=True)}
+        else:
+            latest = zip(self.closing, readings[len(self.phases) :], strict=True)
+            quantities = billed | {_key(part): _by_meter(found) for part, found in latest}
+        return UsageOfParts(quantities=quantities, cursors=readings[0].cursors, nodes=readings[0].nodes)
 
 
 def events_behind(invoice: Invoice, line: InvoiceLine) -> EventSelection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -17,8 +17,11 @@ class Journal(Protocol):
     def find(self, book: Book, key: str) -> Transaction | None:
         """Return the transaction posted under this business key."""
 
-    def append(self, transaction: Transaction) -> None:
-        """Add a transaction, opening the accounts it names."""
+    def known(self, book: Book, keys: Collection[str]) -> Collection[str]:
+        """Return those of the business keys under which something is posted."""
+
+    def append(self, transactions: Sequence[Transaction]) -> None:
+        """Add transactions, opening the accounts they name."""
 
     def balances(self, book: Book, *, owner: UUID | None = None) -> Mapping[Account, int]:
         """Return each account's sum of entries in minor units; those of one owner if `owner` is given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -156,11 +157,14 @@ class SqlCatalog:
 
 def plan_version(row: Any) -> PlanVersion:
     """Map a row of `plan_version`."""
+    return _parsed_plan(row.id, row.version, row.content, row.currency)
+
+
+# Versions never change, and thousands of subscriptions are to the same few.
+@lru_cache(maxsize=256)
+def _parsed_plan(version: UUID, number: int, content: str, code: str) -> PlanVersion:
     return PlanVersion(
-        id=row.id,
-        version=row.version,
-        plan=plan_from_data(json.loads(row.content)),
-        currency=currency(row.currency),
+        id=version, version=number, plan=plan_from_data(json.loads(content)), currency=currency(code)
     )
 
 

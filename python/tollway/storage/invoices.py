@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 
-from tollway.billing.errors import AlreadyFinalised
 from tollway.billing.models import (
     Explanation,
     Invoice,
+    InvoiceHead,
     InvoiceLine,
     InvoiceStatus,
     InvoiceSummary,
@@ -25,7 +25,7 @@ from tollway.kernel.exact import to_text
 from tollway.kernel.mode import Mode
 from tollway.metering.models import CursorVector
 from tollway.storage.parties import details_from_json, details_to_json
-from tollway.storage.statements import upsert
+from tollway.storage.statements import portions, upsert
 from tollway.storage.tables.billing import CUSTOMER, INVOICE, INVOICE_LINE, NUMBER_SERIES, SUBSCRIPTION
 
 __all__ = ["SqlInvoices", "SqlNumberSeries"]
@@ -51,8 +51,26 @@ class SqlInvoices:
 
     def of_subscription(self, subscription: UUID) -> Sequence[Invoice]:
         """See `Invoices.of_subscription`."""
-        query = select(INVOICE).where(INVOICE.c.subscription_id == subscription)
-        return self._read(query.order_by(INVOICE.c.sequence))
+        return self.of_subscriptions([subscription])[subscription]
+
+    def of_subscriptions(self, subscriptions: Collection[UUID]) -> Mapping[UUID, Sequence[Invoice]]:
+        """See `Invoices.of_subscriptions`."""
+        query = select(INVOICE).where(INVOICE.c.subscription_id.in_(subscriptions))
+        found: dict[UUID, list[Invoice]] = {subscription: [] for subscription in subscriptions}
+        for invoice in self._read(query.order_by(INVOICE.c.sequence)):
+            found[invoice.subscription].append(invoice)
+        return found
+
+    def heads(self, subscriptions: Collection[UUID]) -> Mapping[UUID, Sequence[InvoiceHead]]:
+        """See `Invoices.heads`."""
+        c = INVOICE.c
+        query = select(c.subscription_id, c.id, c.sequence, c.status).where(
+            c.subscription_id.in_(subscriptions)
+        )
+        found: dict[UUID, list[InvoiceHead]] = {subscription: [] for subscription in subscriptions}
+        for row in self._connection.execute(query.order_by(c.sequence)):
+            found[row.subscription_id].append(InvoiceHead(row.id, row.sequence, InvoiceStatus(row.status)))
+        return found
 
     def summaries(
         self, *, mode: Mode | None = None, customer: str | None = None, status: InvoiceStatus | None = None
@@ -87,69 +105,36 @@ class SqlInvoices:
             for row in rows
         ]
 
-    def replace_draft(self, invoice: Invoice) -> None:
-        """See `Invoices.replace_draft`."""
-        present = self._connection.execute(
-            select(INVOICE.c.id, INVOICE.c.status, INVOICE.c.number).where(
-                INVOICE.c.subscription_id == invoice.subscription, INVOICE.c.sequence == invoice.sequence
-            )
-        ).one_or_none()
-        if present is not None:
-            if present.status != InvoiceStatus.DRAFT:
-                raise AlreadyFinalised(f"invoice {present.number} is final")
-            self._connection.execute(delete(INVOICE_LINE).where(INVOICE_LINE.c.invoice_id == present.id))
-            self._connection.execute(delete(INVOICE).where(INVOICE.c.id == present.id))
-        self._connection.execute(
-            insert(INVOICE).values(
-                id=invoice.id,
-                mode=invoice.mode.value,
-                seller_entity_id=invoice.seller_entity,
-                customer_id=invoice.customer,
-                subscription_id=invoice.subscription,
-                sequence=invoice.sequence,
-                status=InvoiceStatus.DRAFT.value,
-                currency=invoice.currency,
-                period_start=invoice.period_start,
-                period_end=invoice.period_end,
-                total=invoice.total,
-                usage_watermark=invoice.usage_watermark,
-                usage_cursor=invoice.usage_cursor.to_json(),
-                created_at=invoice.created_at,
-            )
-        )
+    def add_drafts(self, invoices: Sequence[Invoice], *, replaced: Collection[UUID] = ()) -> None:
+        """See `Invoices.add_drafts`."""
+        if replaced:
+            self._connection.execute(delete(INVOICE_LINE).where(INVOICE_LINE.c.invoice_id.in_(replaced)))
+            self._connection.execute(delete(INVOICE).where(INVOICE.c.id.in_(replaced)))
+        self._connection.execute(insert(INVOICE), [_draft_values(invoice) for invoice in invoices])
         self._connection.execute(
             insert(INVOICE_LINE),
             [
                 {"invoice_id": invoice.id, "position": position, **_line_values(line)}
+                for invoice in invoices
                 for position, line in enumerate(invoice.lines, start=1)
             ],
         )
 
-    def finalise(self, invoice: Invoice) -> None:
+    def finalise(self, invoices: Sequence[Invoice]) -> None:
         """See `Invoices.finalise`."""
-        assert invoice.supplier is not None, "a finalised invoice names its parties"
-        assert invoice.recipient is not None, "a finalised invoice names its parties"
         self._connection.execute(
-            update(INVOICE)
-            .where(INVOICE.c.id == invoice.id)
-            .values(
-                status=InvoiceStatus.FINALISED.value,
-                number=invoice.number,
-                supplier=details_to_json(invoice.supplier),
-                recipient=details_to_json(invoice.recipient),
-                finalised_at=invoice.finalised_at,
-            )
+            update(INVOICE).where(INVOICE.c.id == bindparam("invoice")),
+            [_final_values(invoice) for invoice in invoices],
         )
 
     def _read(self, query: Select[Any]) -> list[Invoice]:
         rows = self._connection.execute(query).all()
         lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
         ids = [row.id for row in rows]
-        # In portions: a database takes only so many parameters in one statement.
-        for start in range(0, len(ids), 500):
+        for some in portions(ids):
             found = self._connection.execute(
                 select(INVOICE_LINE)
-                .where(INVOICE_LINE.c.invoice_id.in_(ids[start : start + 500]))
+                .where(INVOICE_LINE.c.invoice_id.in_(some))
                 .order_by(INVOICE_LINE.c.invoice_id, INVOICE_LINE.c.position)
             )
             for line in found:
@@ -163,19 +148,19 @@ class SqlNumberSeries:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def take(self, seller: UUID, series: str, mode: Mode) -> int:
+    def take(self, seller: UUID, series: str, mode: Mode, count: int = 1) -> int:
         """See `NumberSeries.take`."""
         c = NUMBER_SERIES.c
         first = upsert(self._connection, NUMBER_SERIES).values(
-            seller_entity_id=seller, series=series, mode=mode.value, last_number=1
+            seller_entity_id=seller, series=series, mode=mode.value, last_number=count
         )
-        taken: int = self._connection.execute(
+        last: int = self._connection.execute(
             first.on_conflict_do_update(
                 index_elements=list(NUMBER_SERIES.primary_key.columns),
-                set_={"last_number": c.last_number + 1},
+                set_={"last_number": c.last_number + count},
             ).returning(c.last_number)
         ).scalar_one()
-        return taken
+        return last - count + 1
 
 
 def _invoice(row: Any, lines: Sequence[InvoiceLine]) -> Invoice:
@@ -199,6 +184,38 @@ def _invoice(row: Any, lines: Sequence[InvoiceLine]) -> Invoice:
         recipient=None if row.recipient is None else details_from_json(row.recipient),
         finalised_at=row.finalised_at,
     )
+
+
+def _draft_values(invoice: Invoice) -> dict[str, Any]:
+    return {
+        "id": invoice.id,
+        "mode": invoice.mode.value,
+        "seller_entity_id": invoice.seller_entity,
+        "customer_id": invoice.customer,
+        "subscription_id": invoice.subscription,
+        "sequence": invoice.sequence,
+        "status": InvoiceStatus.DRAFT.value,
+        "currency": invoice.currency,
+        "period_start": invoice.period_start,
+        "period_end": invoice.period_end,
+        "total": invoice.total,
+        "usage_watermark": invoice.usage_watermark,
+        "usage_cursor": invoice.usage_cursor.to_json(),
+        "created_at": invoice.created_at,
+    }
+
+
+def _final_values(invoice: Invoice) -> dict[str, Any]:
+    assert invoice.supplier is not None, "a finalised invoice names its parties"
+    assert invoice.recipient is not None, "a finalised invoice names its parties"
+    return {
+        "invoice": invoice.id,
+        "status": InvoiceStatus.FINALISED.value,
+        "number": invoice.number,
+        "supplier": details_to_json(invoice.supplier),
+        "recipient": details_to_json(invoice.recipient),
+        "finalised_at": invoice.finalised_at,
+    }
 
 
 def _line_values(line: InvoiceLine) -> dict[str, Any]:

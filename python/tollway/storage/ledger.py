@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, or_, select
 
 from tollway.kernel.clock import Clock
 from tollway.kernel.ids import new_id
@@ -51,8 +51,17 @@ class SqlJournal:
             entries=tuple(Entry(_account(entry), entry.amount) for entry in entries),
         )
 
-    def append(self, transaction: Transaction) -> None:
-        """Add a transaction, opening the accounts it names."""
+    def known(self, book: Book, keys: Collection[str]) -> Collection[str]:
+        """See `Journal.known`."""
+        c = LEDGER_TRANSACTION.c
+        query = select(c.business_key).where(
+            c.seller_entity_id == book.entity, c.mode == book.mode.value, c.business_key.in_(keys)
+        )
+        return self._connection.scalars(query).all()
+
+    def append(self, transactions: Sequence[Transaction]) -> None:
+        """Add transactions, opening the accounts they name."""
+        accounts = self._open({entry.account for one in transactions for entry in one.entries})
         # Entries first: the transaction's row seals them, see tables/ledger.py.
         self._connection.execute(
             insert(LEDGER_ENTRY),
@@ -60,22 +69,27 @@ class SqlJournal:
                 {
                     "transaction_id": transaction.id,
                     "position": position,
-                    "account_id": self._open(entry.account),
+                    "account_id": accounts[entry.account],
                     "amount": entry.amount,
                 }
+                for transaction in transactions
                 for position, entry in enumerate(transaction.entries)
             ],
         )
         self._connection.execute(
-            insert(LEDGER_TRANSACTION).values(
-                id=transaction.id,
-                seller_entity_id=transaction.book.entity,
-                mode=transaction.book.mode.value,
-                business_key=transaction.key,
-                description=transaction.description,
-                effective_at=transaction.effective_at,
-                created_at=self._clock.now(),
-            )
+            insert(LEDGER_TRANSACTION),
+            [
+                {
+                    "id": transaction.id,
+                    "seller_entity_id": transaction.book.entity,
+                    "mode": transaction.book.mode.value,
+                    "business_key": transaction.key,
+                    "description": transaction.description,
+                    "effective_at": transaction.effective_at,
+                    "created_at": self._clock.now(),
+                }
+                for transaction in transactions
+            ],
         )
 
     def balances(self, book: Book, *, owner: UUID | None = None) -> Mapping[Account, int]:
@@ -90,35 +104,57 @@ class SqlJournal:
             query = query.where(LEDGER_ACCOUNT.c.owner_id == owner)
         return {_account(row): int(row.balance) for row in self._connection.execute(query)}
 
-    def _open(self, account: Account) -> UUID:
-        here = select(LEDGER_ACCOUNT.c.id, LEDGER_ACCOUNT.c.kind).where(
-            LEDGER_ACCOUNT.c.seller_entity_id == account.book.entity,
-            LEDGER_ACCOUNT.c.mode == account.book.mode.value,
-            LEDGER_ACCOUNT.c.name == account.name,
-            LEDGER_ACCOUNT.c.currency == account.currency,
-            LEDGER_ACCOUNT.c.owner_id.is_not_distinct_from(account.owner),
-        )
-        found = self._connection.execute(here).one_or_none()
-        if found is None:
+    def _open(self, accounts: Collection[Account]) -> Mapping[Account, UUID]:
+        """Return the accounts' ids; those that there are not yet are opened."""
+        found = self._find(accounts)
+        missing = [account for account in accounts if account not in found]
+        if missing:
             # Of two transactions that open the same account, one waits here and then takes the other's.
             self._connection.execute(
-                upsert(self._connection, LEDGER_ACCOUNT)
-                .values(
-                    id=new_id(),
-                    seller_entity_id=account.book.entity,
-                    mode=account.book.mode.value,
-                    name=account.name,
-                    kind=account.kind.value,
-                    currency=account.currency,
-                    owner_id=account.owner,
-                )
-                .on_conflict_do_nothing()
+                upsert(self._connection, LEDGER_ACCOUNT).on_conflict_do_nothing(),
+                [
+                    {
+                        "id": new_id(),
+                        "seller_entity_id": account.book.entity,
+                        "mode": account.book.mode.value,
+                        "name": account.name,
+                        "kind": account.kind.value,
+                        "currency": account.currency,
+                        "owner_id": account.owner,
+                    }
+                    # In one order for all, so that two transactions can't wait for each other.
+                    for account in sorted(missing, key=_order)
+                ],
             )
-            found = self._connection.execute(here).one()
-        if found.kind != account.kind.value:
-            raise ValueError(f"account {account.name!r} is of kind {found.kind}, not {account.kind}")
-        opened: UUID = found.id
-        return opened
+            found = self._find(accounts)
+        for account in accounts:
+            if account not in found:
+                raise ValueError(f"account {account.name!r} is not of kind {account.kind}")
+        return found
+
+    def _find(self, accounts: Collection[Account]) -> dict[Account, UUID]:
+        c = LEDGER_ACCOUNT.c
+        owners = {account.owner for account in accounts if account.owner is not None}
+        rows = self._connection.execute(
+            select(LEDGER_ACCOUNT).where(
+                c.seller_entity_id.in_({account.book.entity for account in accounts}),
+                c.mode.in_({account.book.mode.value for account in accounts}),
+                c.name.in_({account.name for account in accounts}),
+                c.currency.in_({account.currency for account in accounts}),
+                or_(c.owner_id.is_(None), c.owner_id.in_(owners)),
+            )
+        )
+        return {_account(row): row.id for row in rows}
+
+
+def _order(account: Account) -> tuple[str, ...]:
+    return (
+        str(account.book.entity),
+        account.book.mode.value,
+        account.name,
+        account.currency,
+        str(account.owner),
+    )
 
 
 # Any: a row of ledger_account, with further columns or without.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tollway.kernel.errors import NotFound
@@ -120,17 +121,15 @@ class SqlUsageStore:
         phase: UUID | None = None,
     ) -> Sequence[UsageRecord]:
         """See `UsageStore.totals`."""
-        c = RECORD.c
-        key = (c.customer, c.consumer, c.phase, c.meter, c.test_mode)
-        query = select(*key, func.sum(c.quantity).label("quantity"), func.sum(c.events).label("events"))
-        if start is not None:
-            query = query.where(c.bucket >= start)
-        if end is not None:
-            query = query.where(c.bucket < end)
-        for column, wanted in ((c.customer, customer), (c.consumer, consumer), (c.phase, phase)):
-            if wanted is not None:
-                query = query.where(column == wanted.bytes)
-        rows = self._connection.execute(query.group_by(*key))
+        given = {
+            "start": start,
+            "end": end,
+            "customer": customer and customer.bytes,
+            "consumer": consumer and consumer.bytes,
+            "phase": phase and phase.bytes,
+        }
+        wanted = {name: value for name, value in given.items() if value is not None}
+        rows = self._connection.execute(_totals(frozenset(wanted)), wanted)
         return [
             UsageRecord(
                 0,
@@ -180,3 +179,22 @@ class SqlUsageStore:
         """See `UsageStore.acts`."""
         rows = self._connection.execute(select(NODE_ACT).order_by(NODE_ACT.c.id))
         return [NodeAct(row.node, row.act, row.actor, row.reason, row.at) for row in rows]
+
+
+# Invoicing asks thousands of times: building the statement would take longer than running it.
+@lru_cache
+def _totals(given: frozenset[str]) -> Select[Any]:
+    c = RECORD.c
+    key = (c.customer, c.consumer, c.phase, c.meter, c.test_mode)
+    conditions = {
+        "start": c.bucket >= bindparam("start"),
+        "end": c.bucket < bindparam("end"),
+        "customer": c.customer == bindparam("customer"),
+        "consumer": c.consumer == bindparam("consumer"),
+        "phase": c.phase == bindparam("phase"),
+    }
+    return (
+        select(*key, func.sum(c.quantity).label("quantity"), func.sum(c.events).label("events"))
+        .where(*(condition for name, condition in conditions.items() if name in given))
+        .group_by(*key)
+    )

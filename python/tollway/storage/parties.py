@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from tollway.billing.models import Customer, PartyDetails, SellerEntity, TaxId
 from tollway.kernel.clock import Clock
@@ -61,6 +61,23 @@ class SqlParties:
         if row is None:
             raise NotFound("customer", str(customer))
         return _customer(row)
+
+    def customers(self, customers: Collection[UUID]) -> Mapping[UUID, Customer]:
+        """See `Parties.customers`."""
+        rows = self._connection.execute(select(CUSTOMER).where(CUSTOMER.c.id.in_(customers)))
+        return {row.id: _customer(row) for row in rows}
+
+    def fix_currencies(self, currencies: Mapping[UUID, str]) -> None:
+        """See `Parties.fix_currencies`."""
+        if not currencies:
+            return
+        self._connection.execute(
+            update(CUSTOMER).where(CUSTOMER.c.id == bindparam("customer")),
+            [
+                {"customer": customer, "billing_currency": currency, "updated_at": self._clock.now()}
+                for customer, currency in sorted(currencies.items())
+            ],
+        )
 
     def customer_named(self, name: str, mode: Mode) -> Customer | None:
         """See `Parties.customer_named`."""

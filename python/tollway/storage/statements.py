@@ -1,11 +1,16 @@
-"""Statements that SQLite and PostgreSQL both have, but SQLAlchemy keeps apart."""
+"""Statements that SQLite and PostgreSQL both have but SQLAlchemy keeps apart, and what fits into one."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["upsert"]
+__all__ = ["portions", "upsert"]
+
+_PARAMETERS = 500
 
 
 def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -13,3 +18,9 @@ def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.I
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+def portions(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    """Yield the ids in portions: a database takes only so many parameters in one statement."""
+    for start in range(0, len(ids), _PARAMETERS):
+        yield ids[start : start + _PARAMETERS]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from tollway.billing.models import Phase, Subscription
+from tollway.catalog.versions import PlanVersion
 from tollway.kernel.errors import NotFound
 from tollway.kernel.mode import Mode
 from tollway.storage.catalog import plan_version
+from tollway.storage.statements import portions
 from tollway.storage.tables.billing import SUBSCRIPTION, SUBSCRIPTION_PHASE
 from tollway.storage.tables.catalog import PLAN_VERSION
 from tollway.storage.tables.gateway import CONSUMER
@@ -28,12 +31,18 @@ class SqlSubscriptions:
 
     def get(self, subscription: UUID, *, lock: bool = False) -> Subscription:
         """See `Subscriptions.get`."""
-        query = select(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription)
-        # SQLite has no row locks and needs none: a write transaction is alone.
-        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
-        if row is None:
+        found = self.get_many([subscription], lock=lock)
+        if not found:
             raise NotFound("subscription", str(subscription))
-        return self._subscription(row)
+        return found[subscription]
+
+    def get_many(self, subscriptions: Collection[UUID], *, lock: bool = False) -> Mapping[UUID, Subscription]:
+        """See `Subscriptions.get_many`."""
+        # Ordered, so that two who lock some of the same can't wait for each other.
+        query = select(SUBSCRIPTION).where(SUBSCRIPTION.c.id.in_(subscriptions)).order_by(SUBSCRIPTION.c.id)
+        # SQLite has no row locks and needs none: a write transaction is alone.
+        rows = self._connection.execute(query.with_for_update() if lock else query).all()
+        return {subscription.id: subscription for subscription in self._subscriptions(rows)}
 
     def current_of(self, consumer: UUID, at: datetime) -> Subscription | None:
         """See `Subscriptions.current_of`."""
@@ -46,7 +55,7 @@ class SqlSubscriptions:
             .order_by(SUBSCRIPTION.c.starts_at.desc(), SUBSCRIPTION.c.id.desc())
             .limit(1)
         ).one_or_none()
-        return None if row is None else self._subscription(row)
+        return None if row is None else self._subscriptions([row])[0]
 
     def save(self, subscription: Subscription) -> None:
         """See `Subscriptions.save`."""
@@ -85,7 +94,7 @@ class SqlSubscriptions:
         query = select(SUBSCRIPTION).order_by(SUBSCRIPTION.c.starts_at, SUBSCRIPTION.c.id)
         if mode is not None:
             query = query.where(SUBSCRIPTION.c.mode == mode.value)
-        return [self._subscription(row) for row in self._connection.execute(query).all()]
+        return self._subscriptions(self._connection.execute(query).all())
 
     def billable(self, mode: Mode | None, until: datetime) -> Sequence[UUID]:
         """See `Subscriptions.billable`."""
@@ -116,37 +125,45 @@ class SqlSubscriptions:
             if changed.rowcount == 0:
                 self._connection.execute(insert(SUBSCRIPTION_PHASE).values({"id": phase.id, **values}))
 
-    def _subscription(self, row: Any) -> Subscription:
-        phases = self._connection.execute(
-            select(SUBSCRIPTION_PHASE)
-            .where(SUBSCRIPTION_PHASE.c.subscription_id == row.id)
-            .order_by(SUBSCRIPTION_PHASE.c.position)
-        ).all()
-        versions = self._connection.execute(
-            select(PLAN_VERSION).where(PLAN_VERSION.c.id.in_({phase.plan_version_id for phase in phases}))
-        )
-        plans = {version.id: plan_version(version) for version in versions}
-        return Subscription(
-            id=row.id,
-            mode=Mode(row.mode),
-            seller_entity=row.seller_entity_id,
-            customer=row.customer_id,
-            consumer=row.consumer_id,
-            consumer_name=row.consumer_name,
-            currency=row.currency,
-            starts_at=row.starts_at,
-            ends_at=row.ends_at,
-            cancelled_at=row.cancelled_at,
-            created_at=row.created_at,
-            phases=tuple(
-                Phase(
-                    id=phase.id,
-                    position=phase.position,
-                    plan=plans[phase.plan_version_id],
-                    anchor=phase.anchor,
-                    starts_at=phase.starts_at,
-                    ends_at=phase.ends_at,
-                )
-                for phase in phases
-            ),
-        )
+    def _subscriptions(self, rows: Sequence[Row[Any]]) -> list[Subscription]:
+        phases: dict[UUID, list[Row[Any]]] = defaultdict(list)
+        for some in portions([row.id for row in rows]):
+            found = self._connection.execute(
+                select(SUBSCRIPTION_PHASE)
+                .where(SUBSCRIPTION_PHASE.c.subscription_id.in_(some))
+                .order_by(SUBSCRIPTION_PHASE.c.subscription_id, SUBSCRIPTION_PHASE.c.position)
+            )
+            for phase in found:
+                phases[phase.subscription_id].append(phase)
+        plans: dict[UUID, PlanVersion] = {}
+        for some in portions(list({phase.plan_version_id for of_one in phases.values() for phase in of_one})):
+            versions = self._connection.execute(select(PLAN_VERSION).where(PLAN_VERSION.c.id.in_(some)))
+            plans |= {version.id: plan_version(version) for version in versions}
+        return [_subscription(row, phases[row.id], plans) for row in rows]
+
+
+def _subscription(row: Any, phases: Sequence[Any], plans: Mapping[UUID, PlanVersion]) -> Subscription:
+    return Subscription(
+        id=row.id,
+        mode=Mode(row.mode),
+        seller_entity=row.seller_entity_id,
+        customer=row.customer_id,
+        consumer=row.consumer_id,
+        consumer_name=row.consumer_name,
+        currency=row.currency,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        cancelled_at=row.cancelled_at,
+        created_at=row.created_at,
+        phases=tuple(
+            Phase(
+                id=phase.id,
+                position=phase.position,
+                plan=plans[phase.plan_version_id],
+                anchor=phase.anchor,
+                starts_at=phase.starts_at,
+                ends_at=phase.ends_at,
+            )
+            for phase in phases
+        ),
+    )

@@ -14,8 +14,10 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from tests.support.commerce import SELLER, START, World
+from tollway.app import invoice_storing
 from tollway.app.invoicing import Billed
 from tollway.billing.models import Invoice, InvoiceStatus, PartyDetails
+from tollway.billing.subscriptions import Timing, cancel
 from tollway.kernel.mode import Mode
 from tollway.ledger.models import Book
 
@@ -72,7 +74,12 @@ def _state(world: World) -> tuple[list[tuple[Any, ...]], dict[str, int]]:
     return sorted(rows, key=str), dict(balances)
 
 
-def test_a_run_that_dies_at_any_step_is_completed_by_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [1, 8])
+def test_a_run_that_dies_at_any_step_is_completed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr(invoice_storing, "_LEAST", together)
+    monkeypatch.setattr(invoice_storing, "_MOST", together)
     (tmp_path / "whole").mkdir()
     whole = World(tmp_path / "whole")
     _two_customers(whole)
@@ -80,8 +87,8 @@ def test_a_run_that_dies_at_any_step_is_completed_by_the_next(tmp_path: Path) ->
     whole.run()
     steps, expected = killer.seen, _state(whole)
     whole.close()
-    assert steps > 40
-    for step in range(1, steps + 1, 5):
+    assert steps > 30
+    for step in range(1, steps + 1, 4):
         folder = tmp_path / str(step)
         folder.mkdir()
         world = World(folder)
@@ -99,6 +106,38 @@ def test_a_run_that_dies_at_any_step_is_completed_by_the_next(tmp_path: Path) ->
         world.run()
         assert _state(world) == expected
         world.close()
+
+
+def test_what_changes_between_reading_and_storing_is_billed_as_it_is_then(world: World) -> None:
+    moved, other = world.subscribe("pro"), world.subscribe("free")
+    world.go_to(FIRST_END)
+    reads = world.query.readings
+
+    def change(spans: Any) -> Any:
+        world.query.readings = reads  # type: ignore[method-assign]
+        world.save(cancel(moved, Timing.NOW, START + timedelta(days=1)))
+        return reads(spans)
+
+    world.query.readings = change  # type: ignore[method-assign]
+    world.run()
+    assert [invoice.period_end for invoice in world.invoices(moved)] == [START, START + timedelta(days=1)]
+    assert [invoice.period_end for invoice in world.invoices(other)] == [FIRST_END]
+
+
+def test_a_statement_is_not_repeated_for_each_of_many(world: World) -> None:
+    for number in range(2):
+        world.subscribe("pro", f"first {number}")
+    few = _statements(world)
+    for number in range(40):
+        world.subscribe("pro", f"then {number}")
+    # At least 8 share each of a transaction's.
+    assert _statements(world) < 40 / 8 * (few + 4)
+
+
+def _statements(world: World) -> int:
+    killer = _Killer(world)
+    world.run()
+    return killer.seen
 
 
 def test_rival_runs_bill_everything_once(world: World) -> None:
