@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -40,17 +41,19 @@ class BillingWorker:
         self._grace = grace
         self._told: dict[UUID, str] = {}
 
-    def run_forever(self, stop: threading.Event) -> None:
-        """Look until `stop` is set. What fails is said and tried again."""
-        close_at = 0.0
+    def settle_forever(self, stop: threading.Event) -> None:
+        """Let waiting changes happen until `stop` is set, in a thread of its own: closing may take long."""
         while not stop.wait(_SETTLE_SECONDS):
-            try:
+            with _told():
                 self.settle()
-                if time.monotonic() >= close_at:
-                    close_at = time.monotonic() + _CLOSE_SECONDS
-                    self.close(stop)
-            except (TollwayError, SQLAlchemyError, TimeoutError) as error:
-                log.error("billing failed; trying again", error=str(error))  # noqa: TRY400  # one line
+
+    def close_forever(self, stop: threading.Event) -> None:
+        """Close periods until `stop` is set."""
+        pause = _SETTLE_SECONDS
+        while not stop.wait(pause):
+            pause = _CLOSE_SECONDS
+            with _told():
+                self.close(stop)
 
     def settle(self) -> None:
         """Let what was to happen by now happen."""
@@ -61,7 +64,7 @@ class BillingWorker:
     def close(self, stop: threading.Event) -> None:
         """Close the periods that ended before the grace time; ends early once `stop` is set."""
         until = self._clock.now() - self._grace
-        for billed in self._invoicing.run(until, mode=None, wait=timedelta(0)):
+        for billed in self._invoicing.run(until, mode=None, wait=timedelta(0), ended=False):
             self._tell(billed)
             if stop.is_set():
                 return
@@ -75,3 +78,12 @@ class BillingWorker:
             # Once for each reason, not once a minute.
             self._told[invoice.id] = billed.reason
             log.warning("invoice left as a draft", consumer=billed.consumer, reason=billed.reason)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What fails is said; it is tried again at the next look."""
+    try:
+        yield
+    except (TollwayError, SQLAlchemyError, TimeoutError) as error:
+        log.error("billing failed; trying again", error=str(error))  # noqa: TRY400  # one line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +24,10 @@ _HELD_SECONDS = 0.01
 """How long a transaction may keep others from writing."""
 _LEAST, _MOST = 8, 64
 """Invoices of a transaction. Fewer are hardly quicker: it is the statements that take time."""
+
+
+_SOONEST_AGAIN = timedelta(hours=1)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,17 @@ class Chain:
         self._billed.append(invoice)
         self.whole = reason is not None
 
+    def next_at(self, until: datetime) -> datetime:
+        """Return when to look at the subscription next, once what is due by `until` is stored.
+
+        For one that ended that is ever more rarely: late usage is the less likely the longer ago it ended.
+        """
+        bill = next_bill(self.subscription, self._billed, _END_OF_TIME, after=self._after)
+        if bill is not None:
+            return bill.at
+        ended = self.subscription.ends_at or until
+        return until + max(_SOONEST_AGAIN, until - ended)
+
 
 class Pace:
     """How many invoices fit into a transaction that keeps others from writing for about 10 ms."""
@@ -103,10 +118,11 @@ class Stored(NamedTuple):
     stopped: list[UUID]
 
 
-def store_chains(commerce: Commerce, chains: Sequence[Chain], now: datetime) -> Stored:
+def store_chains(commerce: Commerce, chains: Sequence[Chain], now: datetime, until: datetime) -> Stored:
     """Store chains within the caller's transaction, finalising at `now` what can be.
 
-    A chain whose subscription or invoices changed since they were read is not stored.
+    `until` is up to when the chains were built. A chain whose subscription or invoices changed since they
+    were read is not stored.
     """
     ids = [chain.subscription.id for chain in chains]
     subscriptions = commerce.subscriptions.get_many(ids, lock=True)
@@ -120,7 +136,15 @@ def store_chains(commerce: Commerce, chains: Sequence[Chain], now: datetime) -> 
             moved.append(id_)
     batch = _Batch(commerce, standing, now)
     stopped = [chain.subscription.id for chain in standing if not batch.take(chain)]
-    return Stored(batch.store(), moved, stopped)
+    billed = batch.store()
+    commerce.subscriptions.schedule(
+        {
+            chain.subscription.id: chain.next_at(until)
+            for chain in standing
+            if chain.subscription.id not in stopped
+        }
+    )
+    return Stored(billed, moved, stopped)
 
 
 class _Batch:

@@ -53,19 +53,24 @@ class Invoicing:
         self._real = real or SystemClock()
         self._pace = Pace()
 
-    def run(self, until: datetime, *, mode: Mode | None, wait: timedelta) -> Iterator[Billed]:
+    def run(
+        self, until: datetime, *, mode: Mode | None, wait: timedelta, ended: bool = True
+    ) -> Iterator[Billed]:
         """Bill every period that ends at or before `until`, of one mode or of both; yield what was done.
 
         Usage is complete once every node's log has been metered up to the period's end or up to the start of
         this run, whichever is earlier: a period that has ended by the billing clock alone has had all its
         usage by then. `wait` bounds how long that is waited for; what isn't complete is left as a draft.
+
+        With `ended`, every subscription that ever ended is looked at for late usage; otherwise only those
+        whose turn has come.
         """
         started = self._real.now()
         # What it says is said of each invoice that it concerns; others may well be complete.
         with contextlib.suppress(Conflict):
             self._drain(min(until, started), wait)
         with self._main.read() as connection:
-            due = Commerce(connection, self._clock).subscriptions.billable(mode, until)
+            due = Commerce(connection, self._clock).subscriptions.due(mode, until, ended=ended)
         for start in range(0, len(due), _TOGETHER):
             yield from self._bill(due[start : start + _TOGETHER], until, started)
 
@@ -91,12 +96,12 @@ class Invoicing:
         while rest:
             chains = self._chains(rest, until, started)
             rest = [chain.subscription.id for chain in chains if not chain.whole]
-            waiting = deque(chain for chain in chains if chain.due)
+            waiting = deque(chains)
             while waiting:
                 group = self._pace.group(waiting)
                 with self._main.write() as connection:
                     began = time.monotonic()
-                    stored = store_chains(Commerce(connection, self._clock), group, self._clock.now())
+                    stored = store_chains(Commerce(connection, self._clock), group, self._clock.now(), until)
                 self._pace.held(time.monotonic() - began)
                 rest = [id_ for id_ in rest if id_ not in stored.stopped]
                 rest += [id_ for id_ in stored.moved if id_ not in rest]

@@ -21,13 +21,18 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         )
         grace = timedelta(minutes=settings.invoice_grace_minutes)
         billing = BillingWorker(seller.subscribing, invoicing, clock=seller.clock, grace=grace)
-        thread = threading.Thread(target=billing.run_forever, args=(stop,), name="billing")
-        thread.start()
+        threads = [
+            threading.Thread(target=work, args=(stop,), name=work.__name__)
+            for work in (billing.settle_forever, billing.close_forever)
+        ]
+        for thread in threads:
+            thread.start()
         try:
             seller.usage.worker.run_forever(stop)
         finally:
             stop.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
         seller.usage.worker.catch_up()
 
 

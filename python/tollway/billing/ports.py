@@ -70,8 +70,15 @@ class Subscriptions(Protocol):
     def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
         """Return every subscription, ordered by start and id."""
 
-    def billable(self, mode: Mode | None, until: datetime) -> Sequence[UUID]:
-        """Return the subscriptions that began at or before `until`, ordered by their start and id."""
+    def due(self, mode: Mode | None, until: datetime, *, ended: bool) -> Sequence[UUID]:
+        """Return the subscriptions that may have something to bill by `until`, ordered by start and id.
+
+        They are those that were saved or whose scheduled instant has come, and with `ended` all that ended by
+        then: usage of theirs may have turned up late.
+        """
+
+    def schedule(self, instants: Mapping[UUID, datetime]) -> None:
+        """Say from when on there may be something to bill of subscriptions, until they are saved again."""
 
 
 class Invoices(Protocol):

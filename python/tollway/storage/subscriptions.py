@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, false, insert, or_, select, update
 
 from tollway.billing.models import Phase, Subscription
 from tollway.catalog.versions import PlanVersion
@@ -69,6 +69,8 @@ class SqlSubscriptions:
             "starts_at": subscription.starts_at,
             "ends_at": subscription.ends_at,
             "cancelled_at": subscription.cancelled_at,
+            # Whatever was changed, the next run looks at it and says when the one after must.
+            "next_bill_at": subscription.starts_at,
             "created_at": subscription.created_at,
         }
         known = SUBSCRIPTION.c.id == subscription.id
@@ -96,13 +98,22 @@ class SqlSubscriptions:
             query = query.where(SUBSCRIPTION.c.mode == mode.value)
         return self._subscriptions(self._connection.execute(query).all())
 
-    def billable(self, mode: Mode | None, until: datetime) -> Sequence[UUID]:
-        """See `Subscriptions.billable`."""
-        query = select(SUBSCRIPTION.c.id).where(SUBSCRIPTION.c.starts_at <= until)
+    def due(self, mode: Mode | None, until: datetime, *, ended: bool) -> Sequence[UUID]:
+        """See `Subscriptions.due`."""
+        c = SUBSCRIPTION.c
+        query = select(c.id).where(or_(c.next_bill_at <= until, c.ends_at <= until if ended else false()))
         if mode is not None:
-            query = query.where(SUBSCRIPTION.c.mode == mode.value)
-        ordered = query.order_by(SUBSCRIPTION.c.starts_at, SUBSCRIPTION.c.id)
-        return list(self._connection.scalars(ordered))
+            query = query.where(c.mode == mode.value)
+        return list(self._connection.scalars(query.order_by(c.starts_at, c.id)))
+
+    def schedule(self, instants: Mapping[UUID, datetime]) -> None:
+        """See `Subscriptions.schedule`."""
+        if not instants:
+            return
+        self._connection.execute(
+            update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == bindparam("subscription")),
+            [{"subscription": id_, "next_bill_at": at} for id_, at in sorted(instants.items())],
+        )
 
     def _save_phases(self, subscription: Subscription) -> None:
         of_subscription = SUBSCRIPTION_PHASE.c.subscription_id == subscription.id

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,7 +15,7 @@ from tests.support.commerce import START, World
 from tests.support.gateway import open_store
 from tollway.app.billing_worker import BillingWorker
 from tollway.app.subscriptions import Subscribing
-from tollway.billing.subscriptions import Timing
+from tollway.billing.subscriptions import Timing, cancel
 from tollway.kernel.mode import Mode
 
 END = START.replace(month=2, day=28)
@@ -83,9 +84,43 @@ def test_what_waited_for_the_end_reaches_the_gateway(setting: Setting) -> None:
     assert logs == [{"event": "subscriptions went over to what follows", "count": 1, "log_level": "info"}]
 
 
-def test_the_loop_ends_when_asked(setting: Setting) -> None:
+def test_only_what_is_due_is_looked_at(setting: Setting) -> None:
+    world = setting.world
+    pro, ended = world.subscribe("pro"), world.subscribe("pro")
+    world.save(cancel(ended, Timing.NOW, START + timedelta(days=1)))
+    assert _due(setting, START + timedelta(days=1)) == {pro.id, ended.id}
+    world.go_to(START + timedelta(days=1) + GRACE)
+    setting.worker.close(threading.Event())
+    assert _due(setting, END - timedelta(microseconds=1)) == {ended.id}
+    assert _due(setting, START + timedelta(days=1) + GRACE / 2) == set()
+    assert _due(setting, END) == {pro.id, ended.id}
+    world.save(cancel(pro, Timing.NOW, START + timedelta(days=2)))
+    assert _due(setting, START + timedelta(days=2)) == {pro.id, ended.id}
+
+
+def test_late_usage_of_what_ended_is_found(setting: Setting) -> None:
+    world = setting.world
+    pro = world.subscribe("pro")
+    ended = cancel(pro, Timing.NOW, START + timedelta(days=1))
+    world.save(ended)
+    world.go_to(START + timedelta(days=2))
+    setting.worker.close(threading.Event())
+    world.use(ended, 11, START + timedelta(hours=1))
+    world.go_to(START + timedelta(days=4))
+    world.worker.catch_up()
+    setting.worker.close(threading.Event())
+    assert world.totals(pro)[-1] == [("late_usage", 1)]
+
+
+def _due(setting: Setting, until: datetime) -> set[UUID]:
+    with setting.world.main.read() as connection:
+        return set(setting.world.commerce(connection).subscriptions.due(None, until, ended=False))
+
+
+@pytest.mark.parametrize("work", ["settle_forever", "close_forever"])
+def test_the_loop_ends_when_asked(setting: Setting, work: str) -> None:
     stop = threading.Event()
-    thread = threading.Thread(target=setting.worker.run_forever, args=(stop,))
+    thread = threading.Thread(target=getattr(setting.worker, work), args=(stop,))
     thread.start()
     stop.set()
     thread.join(5)

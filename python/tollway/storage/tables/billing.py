@@ -78,8 +78,17 @@ SUBSCRIPTION = Table(
     Column("starts_at", UtcTimestamp, nullable=False),
     Column("ends_at", UtcTimestamp),
     Column("cancelled_at", UtcTimestamp),
+    # Nothing is to be billed before it; whatever changes a subscription sets it back.
+    Column("next_bill_at", UtcTimestamp, nullable=False, index=True),
     Column("created_at", UtcTimestamp, nullable=False),
     CheckConstraint("ends_at IS NULL OR ends_at >= starts_at", name="order"),
+)
+Index(
+    "uq_subscription_consumer_open",
+    SUBSCRIPTION.c.consumer_id,
+    unique=True,
+    sqlite_where=SUBSCRIPTION.c.ends_at.is_(None),
+    postgresql_where=SUBSCRIPTION.c.ends_at.is_(None),
 )
 
 SUBSCRIPTION_PHASE = Table(

@@ -257,6 +257,7 @@ def upgrade() -> None:
         sa.Column("starts_at", UtcTimestamp, nullable=False),
         sa.Column("ends_at", UtcTimestamp, nullable=True),
         sa.Column("cancelled_at", UtcTimestamp, nullable=True),
+        sa.Column("next_bill_at", UtcTimestamp, nullable=False),
         sa.Column("created_at", UtcTimestamp, nullable=False),
         sa.CheckConstraint("ends_at IS NULL OR ends_at >= starts_at", name=op.f("ck_subscription_order")),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name="fk_subscription_customer_id"),
@@ -267,6 +268,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_subscription_consumer_id", "subscription", ["consumer_id"], unique=False)
     op.create_index("ix_subscription_customer_id", "subscription", ["customer_id"], unique=False)
+    op.create_index("ix_subscription_next_bill_at", "subscription", ["next_bill_at"], unique=False)
+    op.create_index(
+        "uq_subscription_consumer_open",
+        "subscription",
+        ["consumer_id"],
+        unique=True,
+        sqlite_where=sa.text("ends_at IS NULL"),
+        postgresql_where=sa.text("ends_at IS NULL"),
+    )
     op.create_table(
         "invoice",
         sa.Column("id", Identifier, nullable=False),
