@@ -38,7 +38,8 @@ class Seller:
     def close_periods(
         self, until: datetime, *, mode: Mode | None, wait: timedelta
     ) -> Iterator[dict[str, Any]]:
-        """Bill every period that ended by `until`, which is not ahead of now; yield a row each."""
+        """Let due changes take effect, then bill every period that ended by `until`, not ahead of now."""
+        self.subscribing.settle(self.clock.now(), mode)
         return map(_row, self.invoicing().run(until, mode=mode, wait=wait))
 
     def close_test_periods(self, as_of: datetime, *, wait: timedelta) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ from tollway.storage.database import Database
 __all__ = ["DetailsChange", "set_customer", "set_seller"]
 
 _LONGEST = 200
-_PREFIX = re.compile(r"[A-Za-z0-9/-]{0,16}")
+_PREFIX = re.compile(r"[A-Za-z0-9/-]{0,15}[A-Za-z/-]|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,13 @@ def set_seller(
     """
     if invoice_prefix is not None and not _PREFIX.fullmatch(invoice_prefix):
         raise InvalidInput(
-            "--invoice-prefix", f"{invoice_prefix!r} can't be used", "write up to 16 letters, digits, / and -"
+            "--invoice-prefix",
+            f"{invoice_prefix!r} can't be used",
+            "write up to 16 letters, digits, / and -, the last no digit: the number follows",
+        )
+    if invoice_prefix is not None and invoice_prefix.upper().startswith("TEST-"):
+        raise InvalidInput(
+            "--invoice-prefix", "TEST- begins the numbers of test invoices", "write another prefix"
         )
     if currency is not None:
         known_currency(currency, "--currency")

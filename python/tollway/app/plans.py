@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tollway.catalog.models import Plan
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tollway.catalog.models import Catalog, Plan
 from tollway.catalog.parse import parse_catalog
 from tollway.catalog.service import Applied, apply_catalog
 from tollway.gateway.models import ConsumerGroup
@@ -11,12 +14,19 @@ from tollway.kernel.clock import Clock
 from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import GatewayStore
 
-__all__ = ["apply_catalog_file", "plan_group"]
+__all__ = ["AppliedFile", "apply_catalog_file", "plan_group"]
 
 _RATE_LIMITING = "rate-limiting"
 
 
-def apply_catalog_file(gateways: GatewayStore, clock: Clock, raw: bytes, source: str) -> list[Applied]:
+class AppliedFile(NamedTuple):
+    """What became of the things in a file, and what a seller should know of it: a line each."""
+
+    things: list[Applied]
+    notes: list[str]
+
+
+def apply_catalog_file(gateways: GatewayStore, clock: Clock, raw: bytes, source: str) -> AppliedFile:
     """Store a catalog file's meters, plans and add-ons, and bring the plans' groups in line with it.
 
     All of it is one transaction. What is the same as before is not written: applying twice changes nothing.
@@ -31,7 +41,24 @@ def apply_catalog_file(gateways: GatewayStore, clock: Clock, raw: bytes, source:
         applied = list(apply_catalog(Commerce(connection, clock).catalog, catalog, clock.now()))
         for plan in catalog.plans:
             plan_group(gateway, plan)
-    return applied
+    return AppliedFile(applied, list(_not_enforced(catalog)))
+
+
+def _not_enforced(catalog: Catalog) -> Iterator[str]:
+    kinds = {
+        "quota": any(plan.quota for plan in catalog.plans),
+        "features": any(plan.features for plan in catalog.plans)
+        or any(addon.features for addon in catalog.addons),
+        "addons": bool(catalog.addons),
+    }
+    effects = {
+        "quota": "requests beyond it are served and charged",
+        "features": "every consumer may use every route",
+        "addons": "no subscription can take one on",
+    }
+    for kind, present in kinds.items():
+        if present:
+            yield f"{kind}: stored, but not enforced yet: {effects[kind]}"
 
 
 def plan_group(gateway: Gateway, plan: Plan) -> ConsumerGroup:

@@ -120,8 +120,8 @@ class Subscribing:
             NotFound: there is no such consumer, subscription or plan.
             SubscriptionConflict, CurrencyFixed: see `billing.subscriptions.change_plan`.
         """
-        with self._work() as work:
-            subscription = _current(work, consumer)
+        with self._look() if dry_run else self._work() as work:
+            subscription = _current(work, consumer, lock=not dry_run)
             now = _now(work, subscription)
             change = change_plan(subscription, work.plan(plan), now)
             if not dry_run:
@@ -155,8 +155,8 @@ class Subscribing:
         Raises:
             NotFound: there is no such consumer or subscription.
         """
-        with self._work() as work:
-            return _current(work, consumer)
+        with self._look() as work:
+            return _current(work, consumer, lock=False)
 
     def settle(self, now: datetime, mode: Mode | None = None) -> int:
         """Move the consumers whose phase has ended by `now` to the one that follows; return how many.
@@ -169,6 +169,11 @@ class Subscribing:
             with self._work() as work:
                 _follow(work, work.commerce.subscriptions.get(subscription, lock=True), now)
         return len(due)
+
+    @contextmanager
+    def _look(self) -> Iterator[_Work]:
+        with self._gateways.database.read() as connection:
+            yield _Work(Commerce(connection, self._clock), self._gateways.over(connection), self._clock.now())
 
     @contextmanager
     def _work(self) -> Iterator[_Work]:
@@ -270,12 +275,12 @@ def _name(consumer: Consumer) -> str:
     return consumer.username or consumer.custom_id or str(consumer.id)
 
 
-def _current(work: _Work, name: str) -> Subscription:
+def _current(work: _Work, name: str, *, lock: bool = True) -> Subscription:
     consumer = _consumer(work.gateway, name)
     subscription = work.commerce.subscriptions.current_of(consumer.id, work.now)
     if subscription is None:
         raise NotFound("subscription of consumer", name, "see tollway subscription list")
-    return work.commerce.subscriptions.get(subscription.id, lock=True)
+    return work.commerce.subscriptions.get(subscription.id, lock=True) if lock else subscription
 
 
 def _plan(commerce: Commerce, name: str) -> PlanVersion:

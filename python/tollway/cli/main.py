@@ -38,9 +38,19 @@ def main() -> None:
     """Run the command line; a fault is one clear line on stderr and a non-zero exit."""
     try:
         app()
-    except TollwayError as error:
-        sys.stderr.write(f"tollway: {error}\n")
-        sys.exit(1)
+    except (TollwayError, OSError) as error:  # TimeoutError is one of the latter
+        _give_up(str(error))
+    except Exception as error:
+        # Importing SQLAlchemy takes longer than most commands; what raised its error has imported it.
+        database = sys.modules.get("sqlalchemy.exc")
+        if database is None or not isinstance(error, database.OperationalError):
+            raise
+        _give_up(f"database: {getattr(error, 'orig', error)}; is another command or disk in the way?")
+
+
+def _give_up(text: str) -> None:
+    sys.stderr.write(f"tollway: {text}\n")
+    sys.exit(1)
 
 
 # Each module registers its commands on `app`, which must exist by then.

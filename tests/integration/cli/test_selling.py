@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
 from tollway import _native
 from tollway.app.commerce import open_seller
 from tollway.app.settings import load_settings
+from tollway.cli import main as cli_main
 from tollway.cli.main import app
+from tollway.kernel.clock import ManualClock
 from tollway.kernel.errors import Conflict, InvalidInput, TollwayError
 from tollway.kernel.ids import new_id
 from tollway.kernel.instants import format_instant
@@ -202,6 +207,8 @@ def test_live_invoices_wait_for_the_seller_and_for_time(cli: Cli) -> None:
         (("seller", "set", "--name", " "), r"--name: empty"),
         (("customer", "set", "--customer", "nobody"), r"no live customer named 'nobody'"),
         (("seller", "set", "--invoice-prefix", "<b>"), r"--invoice-prefix"),
+        (("seller", "set", "--invoice-prefix", "A1"), r"--invoice-prefix: 'A1' .* the last no digit"),
+        (("seller", "set", "--invoice-prefix", "TEST-INV-"), r"--invoice-prefix: TEST- .*another prefix"),
     ],
 )
 def test_a_fault_is_one_line_that_says_what_to_do(cli: Cli, arguments: tuple[str, ...], problem: str) -> None:
@@ -217,3 +224,59 @@ def test_every_command_has_an_example(cli: Cli, group: str) -> None:
     assert commands
     for command in commands:
         assert f"Example: tollway {group} {command}" in " ".join(cli.run(group, command, "--help").split())
+
+
+def test_what_is_not_enforced_yet_is_said(cli: Cli) -> None:
+    plan = "  - name: full\n    features: [maps]\n    quota: {api_calls: 5}\n"
+    (cli.folder / "more.yaml").write_text(CATALOG + plan + "addons: [{name: extra, features: [tiles]}]\n")
+    arguments = ["--data-dir", str(cli.folder / "data"), "catalog", "apply"]
+    told = CliRunner().invoke(app, [*arguments, str(cli.folder / "more.yaml")]).stderr
+    assert [line.split(":")[1].strip() for line in told.splitlines() if "not enforced" in line] == [
+        "quota",
+        "features",
+        "addons",
+    ]
+    told = CliRunner().invoke(app, [*arguments, str(cli.folder / "catalog.yaml")]).stderr
+    assert "not enforced" not in told
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OperationalError("x", {}, sqlite3.OperationalError("database is locked")), "database is locked"),
+        (TimeoutError("no write transaction"), "no write transaction"),
+        (OSError(28, "No space left on device"), "No space left"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(
+    error: Exception, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise error
+
+    monkeypatch.setattr(cli_main, "app", refuse)
+    with pytest.raises(SystemExit) as ended:
+        cli_main.main()
+    told = capsys.readouterr().err
+    assert (ended.value.code, told.count("\n")) == (1, 1)
+    assert line in told
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli_main, "app", fail)
+    with pytest.raises(ZeroDivisionError):
+        cli_main.main()
+
+
+def test_an_invoice_run_lets_waiting_changes_happen_first(cli: Cli) -> None:
+    cli.run("subscription", "create", "--consumer", "acme", "--plan", "pro", "--mode", "live")
+    cli.run("subscription", "cancel", "--consumer", "acme")
+    with open_seller(load_settings()) as opened:
+        later = datetime.now(UTC) + timedelta(days=40)
+        seller = replace(opened, clock=ManualClock(later))
+        assert len(list(seller.close_periods(datetime.now(UTC), mode=None, wait=timedelta(0)))) == 1
+        with seller.gateways.read() as gateway:
+            assert gateway.consumer_groups.groups_of(gateway.consumers.get("acme").id) == []

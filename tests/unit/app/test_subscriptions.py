@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from tests.support.commerce import CATALOG
 from tests.support.databases import migrated
@@ -38,7 +41,7 @@ class Shop:
 
     def apply(self, catalog: str) -> list[tuple[str, str, int | None]]:
         applied = apply_catalog_file(self.store, self.clock, catalog.encode(), "catalog.yaml")
-        return [(one.name, one.action.value, one.version) for one in applied]
+        return [(one.name, one.action.value, one.version) for one in applied.things]
 
     def consumer(self, name: str, custom_id: str | None = None) -> None:
         with self.store.write() as gateway:
@@ -313,3 +316,19 @@ def test_rivals_subscribe_a_consumer_once(shop: Shop) -> None:
         thread.join()
     assert len(refused) == 3
     assert len(shop.subscribing.all()) == 1
+
+
+def test_looking_does_not_wait_for_a_writer(shop: Shop) -> None:
+    shop.consumer("acme")
+    shop.subscribing.create("acme", "free", Mode.LIVE)
+    with shop.store.database.write():
+        assert shop.subscribing.of("acme").phases[0].plan.plan.name == "free"
+        assert shop.subscribing.change("acme", "pro", dry_run=True).timing is Timing.NOW
+
+
+def test_the_database_keeps_a_consumer_to_one_open_subscription(shop: Shop) -> None:
+    shop.consumer("acme")
+    subscription = shop.subscribing.create("acme", "free", Mode.LIVE)
+    twin = replace(subscription, id=UUID(int=9), phases=())
+    with pytest.raises(IntegrityError), shop.store.database.write() as connection:
+        Commerce(connection, shop.clock).subscriptions.save(twin)

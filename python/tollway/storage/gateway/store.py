@@ -52,7 +52,11 @@ class GatewayStore:
     def read(self) -> Iterator[Gateway]:
         """Look: one consistent view."""
         with self.database.read() as connection:
-            yield self._bind(connection)
+            yield self.over(connection)
+
+    def over(self, connection: Connection) -> Gateway:
+        """Look within somebody else's transaction."""
+        return self._bind(connection)
 
     @contextmanager
     def write(self) -> Iterator[Gateway]:
