@@ -14,8 +14,9 @@ from typing import Protocol
 from tests.benchmarks.processes import tree
 from tests.benchmarks.scratch import Scratch
 
-__all__ = ["Peer", "Subject", "pinned", "upstream", "wait_for_port"]
+__all__ = ["UPSTREAM_PORT", "Peer", "Subject", "pinned", "upstream", "wait_for_port"]
 
+UPSTREAM_PORT = 19000
 _PROGRAM = {"nginx": "/usr/sbin/nginx", "haproxy": "/usr/sbin/haproxy"}
 _CONFIGURATIONS = {
     "nginx_plain": ("nginx_plain.conf", 18001),
@@ -58,9 +59,8 @@ class Peer:
     def running(cls, name: str, scratch: Scratch, *, core: int) -> Iterator[Peer]:
         """Run a peer until the block ends."""
         file, port = _CONFIGURATIONS[name]
-        with pinned(
-            _command(scratch.conf(file)), core=core, log=scratch.path / "logs" / f"{name}.out"
-        ) as pid:
+        log = scratch.path / "logs" / f"{name}.out"
+        with pinned(_command(scratch.conf(file)), port=port, core=core, log=log) as pid:
             wait_for_port(port)
             yield cls(name, pid)
 
@@ -69,16 +69,25 @@ class Peer:
 def upstream(scratch: Scratch, *, core: int) -> Iterator[None]:
     """Run the upstream until the block ends."""
     log = scratch.path / "logs" / "upstream.out"
-    with pinned(_command(scratch.conf("upstream.conf")), core=core, log=log):
-        wait_for_port(19000)
+    with pinned(_command(scratch.conf("upstream.conf")), port=UPSTREAM_PORT, core=core, log=log):
+        wait_for_port(UPSTREAM_PORT)
         yield
 
 
 @contextlib.contextmanager
 def pinned(
-    command: Sequence[str], *, core: int, log: Path, environment: dict[str, str] | None = None
+    command: Sequence[str], *, port: int, core: int, log: Path, environment: dict[str, str] | None = None
 ) -> Iterator[int]:
-    """Run a command on one core in a process group of its own, and end it by SIGTERM."""
+    """Run a command that listens on `port` on one core, in a process group of its own; end it by SIGTERM.
+
+    Raises SystemExit where somebody else has the port: it would be measured instead.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise SystemExit(f"port {port} is taken; is another benchmark running?") from None
     with log.open("ab") as output:
         process = subprocess.Popen(
             ["taskset", "-c", str(core), *command],

@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from tests.benchmarks.peers import pinned
+from tests.benchmarks.peers import UPSTREAM_PORT, pinned
 from tests.benchmarks.processes import tree
 from tests.benchmarks.scratch import Scratch
 from tollway.app.gateway import open_gateway
 from tollway.app.settings import load_settings
 from tollway.gateway.service import ImportRow
 from tollway.gateway.usage_log import NativeUsageLog
-from tollway.metering.models import Completion, CursorVector
+from tollway.metering.models import CursorVector
 
 __all__ = ["Tollway"]
 
 _PROXY, _ADMIN, _STATUS = 18000, 18080, 18081
-_UPSTREAM = "http://127.0.0.1:19000"
+_UPSTREAM = f"http://127.0.0.1:{UPSTREAM_PORT}"
 _PATIENCE = 120.0
 _MARK_EVERY = timedelta(milliseconds=50)
 
@@ -62,7 +62,7 @@ class Tollway:
         return sum(
             group.requests
             for group in batch.groups
-            if group.status == 200 and group.completion == Completion.COMPLETE
+            if group.status == 200 and group.completion == "complete"
         )
 
     @classmethod
@@ -80,7 +80,7 @@ class Tollway:
         }
         command = [sys.executable, "-m", "tollway", "serve"]
         log = scratch.path / "logs" / "tollway.out"
-        with pinned(command, core=core, log=log, environment=environment) as pid:
+        with pinned(command, port=_PROXY, core=core, log=log, environment=environment) as pid:
             _wait_ready()
             yield cls(pid, data_dir)
 
