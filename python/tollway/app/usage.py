@@ -21,7 +21,6 @@ from tollway.storage.database import Database
 from tollway.storage.metering import SqlUsageStorage
 from tollway.storage.meters import StoredMeter, stored_meters
 from tollway.storage.migrate import upgrade
-from tollway.storage.names import Names
 
 __all__ = ["CatalogMeters", "Usage", "open_usage"]
 
@@ -74,11 +73,10 @@ class CatalogMeters:
     def meters(self) -> Sequence[Meter]:
         """See `MeterSource.meters`."""
         with self._transaction() as connection:
-            names = Names(connection)
-            return [_meter(stored, names) for stored in stored_meters(connection)]
+            return [_meter(stored) for stored in stored_meters(connection)]
 
 
-def _meter(stored: StoredMeter, names: Names) -> Meter:
+def _meter(stored: StoredMeter) -> Meter:
     meter = stored.meter
     taken = meter.filter
     return Meter(
@@ -91,7 +89,7 @@ def _meter(stored: StoredMeter, names: Names) -> Meter:
         filter=MeterFilter(
             statuses=taken.status or None,
             methods=taken.method or None,
-            routes=names.routes_named(taken.route) if taken.route else None,
+            routes=stored.routes if taken.route else None,
             completion=None if meter.completion is None else CompletionRule(meter.completion.value),
         ),
     )

@@ -25,6 +25,7 @@ from tollway.catalog.versions import AddOnVersion, PlanVersion
 from tollway.kernel.currency import Currency, currency
 from tollway.kernel.errors import NotFound
 from tollway.kernel.ids import new_id
+from tollway.storage.meters import hold_routes
 from tollway.storage.tables.catalog import ADDON, ADDON_VERSION, METER, PLAN, PLAN_VERSION
 
 __all__ = ["SqlCatalog", "plan_version"]
@@ -68,16 +69,17 @@ class SqlCatalog:
             .where(METER.c.name == meter.name, METER.c.effective_until.is_(None))
             .values(effective_until=now)
         )
-        data = meter_data(meter)
+        data, id_ = meter_data(meter), new_id()
         self._connection.execute(
             insert(METER).values(
-                id=new_id(),
+                id=id_,
                 name=meter.name,
                 content=_text(data),
                 content_hash=content_hash(data),
                 effective_from=now,
             )
         )
+        hold_routes(self._connection, id_, meter)
 
     def plan(self, name: str) -> PlanVersion | None:
         """See `CatalogStore.plan`."""

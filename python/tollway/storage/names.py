@@ -49,10 +49,6 @@ class Names:
         except ValueError:
             raise NotFound("consumer", name, "give a username, a custom id or an id") from None
 
-    def routes_named(self, names: frozenset[str]) -> frozenset[UUID]:
-        """Return the routes with these names; those that there are not are left out."""
-        return frozenset(self._connection.scalars(select(ROUTE.c.id).where(ROUTE.c.name.in_(names))))
-
     def _name(self, table: Table, columns: tuple[str, ...], identifier: UUID | None) -> str | None:
         if identifier is None:
             return None

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import insert
 
 from tests.support.databases import migrated
+from tests.support.gateway import open_store
 from tests.unit.metering.fakes import NODE, NOON, FakeLog, event
 from tollway.app.metering import MeteringWorker
 from tollway.app.usage import CatalogMeters, Usage
@@ -28,6 +29,7 @@ from tollway.metering.nodes import Nodes
 from tollway.metering.query import StoredUsage
 from tollway.storage.database import Database
 from tollway.storage.metering import SqlUsageStorage
+from tollway.storage.meters import hold_routes
 from tollway.storage.tables.catalog import METER
 from tollway.storage.tables.gateway import CONSUMER, ROUTE
 
@@ -88,6 +90,21 @@ def _store(main: Database, meter: Meter, number: int = 1, **facts: Any) -> None:
     with main.write() as connection:
         content = {"content": json.dumps(data), "content_hash": content_hash(data)}
         connection.execute(insert(METER).values(**row, **content))
+        hold_routes(connection, row["id"], meter)
+
+
+def test_a_filter_means_every_route_that_has_had_its_name(main: Database) -> None:
+    with open_store(main).write() as gateway:
+        first = gateway.routes.create({"name": "tiles", "paths": ["/tiles"]})
+    _store(main, Meter("calls", filter=MeterFilter(route=frozenset({"tiles", "later"}))))
+    with open_store(main).write() as gateway:
+        gateway.routes.update("tiles", {"name": "maps"})
+        second = gateway.routes.create({"name": "tiles", "paths": ["/other"]})
+        third = gateway.routes.create({"name": "later", "paths": ["/later"]})
+        gateway.routes.delete("later")
+        gateway.routes.create({"name": "else", "paths": ["/else"]})
+    (meter,) = CatalogMeters(main.read).meters()
+    assert meter.filter.routes == {first.id, second.id, third.id}
 
 
 def test_a_meter_of_the_catalog_as_metering_knows_it(main: Database) -> None:

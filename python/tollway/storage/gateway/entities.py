@@ -14,6 +14,7 @@ from tollway.storage.gateway import mapping
 from tollway.storage.gateway.base import base_key
 from tollway.storage.gateway.changes import ChangeJournal
 from tollway.storage.gateway.tags import tagged
+from tollway.storage.meters import hold_named_route
 from tollway.storage.tables import gateway as tables
 
 __all__ = [
@@ -109,8 +110,10 @@ class RouteRepository(EntityTable[Route]):
     model = Route
 
     def note(self, before: Route | None, after: Route | None) -> None:
-        """Routes are in the base."""
+        """Routes are in the base; a route that gets a name is counted by the meters that give it."""
         self._note_base(before, after)
+        if after is not None and after.name and (before is None or before.name != after.name):
+            hold_named_route(self.connection, after.id, after.name)
 
 
 class ConsumerRepository(EntityTable[Consumer]):

@@ -7,7 +7,7 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, 
 from tollway.storage.database import MAIN
 from tollway.storage.types import Identifier, UtcTimestamp
 
-__all__ = ["ADDON", "ADDON_VERSION", "METER", "PLAN", "PLAN_VERSION"]
+__all__ = ["ADDON", "ADDON_VERSION", "METER", "METER_ROUTE", "PLAN", "PLAN_VERSION"]
 
 METER = Table(
     "meter",
@@ -26,6 +26,15 @@ Index(
     unique=True,
     sqlite_where=text("effective_until IS NULL"),
     postgresql_where=text("effective_until IS NULL"),
+)
+
+METER_ROUTE = Table(
+    "meter_route",
+    MAIN,
+    # The routes that a meter's filter means: those that had a name it gives while it was in force. No foreign
+    # key to the route: one that is renamed or deleted still explains what was counted.
+    Column("meter_id", Identifier, ForeignKey("meter.id"), primary_key=True),
+    Column("route_id", Identifier, primary_key=True),
 )
 
 PLAN = Table(

@@ -132,6 +132,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("effective_until IS NULL"),
     )
     op.create_table(
+        "meter_route",
+        sa.Column("meter_id", Identifier, nullable=False),
+        sa.Column("route_id", Identifier, nullable=False),
+        sa.ForeignKeyConstraint(["meter_id"], ["meter.id"], name="fk_meter_route_meter_id"),
+        sa.PrimaryKeyConstraint("meter_id", "route_id", name="pk_meter_route"),
+    )
+    op.create_table(
         "plan",
         sa.Column("id", Identifier, nullable=False),
         sa.Column("name", sa.String(length=128), nullable=False),
@@ -421,6 +428,7 @@ def downgrade() -> None:
     op.drop_table("addon_version")
     op.drop_table("seller_entity")
     op.drop_table("plan")
+    op.drop_table("meter_route")
     op.drop_table("meter")
     op.drop_table("customer")
     op.drop_table("addon")
