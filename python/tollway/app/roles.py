@@ -157,7 +157,8 @@ def _serve_gateway(settings: Settings) -> None:
     )
     for file in launch.files:
         os.set_inheritable(file, True)
-    os.dup2(launch.document().fileno(), 0)
+    with launch.document() as options:
+        os.dup2(options.fileno(), 0)
     # The same process goes on as the bare gateway, without what this module has imported.
     os.execv(_GATEWAY_COMMAND[0], _GATEWAY_COMMAND)  # noqa: S606
 
