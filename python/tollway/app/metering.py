@@ -21,6 +21,9 @@ __all__ = ["MeteringWorker"]
 _IDLE_SECONDS = 0.1
 _FAULT_SECONDS = 1.0
 _DRAIN_POLL_SECONDS = 0.02
+_PATIENCE = timedelta(seconds=10)
+_SHORT_PATIENCE = timedelta(seconds=3)
+"""Of a command that shows usage; a node that is gone would hold each of them up."""
 _FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 64_000, 16_000, 256_000
 """In events. More of them share a record, so large batches are cheap; memory bounds them."""
 _BATCH_SECONDS = 3.0
@@ -59,11 +62,11 @@ class MeteringWorker:
                     stop.wait(_IDLE_SECONDS)
 
     def catch_up(self) -> None:
-        """Meter everything that is readable now."""
+        """Meter everything that is readable now; what was served a moment ago may not be."""
         while not self.run_once().caught_up:
             pass
 
-    def drain(self, until: datetime, timeout: timedelta = timedelta(seconds=10)) -> None:
+    def drain(self, until: datetime, timeout: timedelta = _PATIENCE) -> None:
         """Meter until the usage of every node that isn't retired is complete before `until`.
 
         Raises:
@@ -76,16 +79,30 @@ class MeteringWorker:
                 f"{format_instant(until)} is ahead of now",
                 "usage is complete only up to the present",
             )
+        lagging = self._lagging(until, timeout)
+        if lagging:
+            raise Conflict(_not_drained(lagging, until))
+
+    def settle(self, timeout: timedelta = _SHORT_PATIENCE) -> None:
+        """Meter what has been served by now; say it if a node doesn't get there within `timeout`."""
+        now = self._clock.now()
+        for node in self._lagging(now, timeout):
+            log.warning(
+                "usage may be missing: a node is not metered up to now",
+                node=node.node,
+                complete_until=None if node.watermark is None else format_instant(node.watermark),
+            )
+
+    def _lagging(self, until: datetime, timeout: timedelta) -> list[NodeState]:
+        """Meter until the usage before `until` is complete; return the nodes where it isn't in time."""
         give_up = time.monotonic() + timeout.total_seconds()
         while True:
             while not self.run_once(store_watermarks=True).caught_up:
                 pass
             with self._storage.read() as store:
                 lagging = [node for node in store.nodes() if node.lags(until)]
-            if not lagging:
-                return
-            if time.monotonic() > give_up:
-                raise Conflict(_not_drained(lagging, until))
+            if not lagging or time.monotonic() > give_up:
+                return lagging
             time.sleep(_DRAIN_POLL_SECONDS)
 
     def _adapt(self, seconds: float, *, full: bool) -> None:

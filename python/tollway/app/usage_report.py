@@ -34,10 +34,10 @@ def usage_rows(
 ) -> list[dict[str, Any]]:
     """Return `{"consumer","meter","quantity","from","to"}` per consumer and meter, ordered by them.
 
-    Everything readable is metered first. `from` and `to` are what was asked for, null where it was open;
-    the consumer is null for what was used without a key.
+    What has been served by now is metered first. `from` and `to` are what was asked for, null where it was
+    open; the consumer is null for what was used without a key.
     """
-    usage.worker.catch_up()
+    usage.worker.settle()
     with usage.main.read() as connection:
         names = Names(connection)
         chosen = None if consumer is None else names.consumer_named(consumer)
@@ -64,9 +64,9 @@ def usage_events(
 ) -> Iterator[dict[str, Any]]:
     """Yield the metered events as JSON types, in the order of their times within each start of a node.
 
-    Everything readable is metered first.
+    What has been served by now is metered first.
     """
-    usage.worker.catch_up()
+    usage.worker.settle()
     with usage.main.read() as connection:
         chosen = None if consumer is None else Names(connection).consumer_named(consumer)
     yield from event_rows(usage, EventSelection(consumer=chosen, meter=meter, start=start, end=end))

@@ -82,6 +82,18 @@ def test_what_cannot_be_drained_names_the_node_and_the_fix(
     worker.drain(NOON, timeout=timedelta(0))
 
 
+def test_settling_says_what_may_be_missing(log: FakeLog, worker: MeteringWorker) -> None:
+    log.append(event())
+    log.synced_at[SHARD] = NOON - timedelta(hours=1)
+    with capture_logs() as lines:
+        worker.settle(timeout=timedelta(0))
+    assert lines[-1]["complete_until"] == "2026-11-01T11:00:00Z"
+    log.synced_at[SHARD] = NOON
+    with capture_logs() as lines:
+        worker.settle(timeout=timedelta(0))
+    assert lines == []
+
+
 def test_the_future_cannot_be_drained(worker: MeteringWorker) -> None:
     with pytest.raises(InvalidInput, match="2026-11-01T12:00:01Z is ahead of now"):
         worker.drain(NOON + timedelta(seconds=1))
