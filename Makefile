@@ -66,6 +66,9 @@ bench: bench-gateway ## every benchmark
 bench-gateway: setup ## CPU per request beside nginx; writes bench/results/gateway.json
 	@$(BIN)/python -m tests.benchmarks.bench_gateway
 
+crash: setup ## the crash tests in their long form: 200 kills
+	TOLLWAY_TEST_KILLS=200 $(BIN)/pytest -q tests/integration/crash
+
 wheel: setup ## a wheel in dist/ that installs without Rust
 	@$(BIN)/maturin build --release --locked --out dist
 
