@@ -60,9 +60,7 @@ class Tollway:
             raise SystemExit(f"the usage log is not whole: {batch.faults}")
         self._counted = batch.after
         return sum(
-            group.requests
-            for group in batch.groups
-            if group.status == 200 and group.completion == "complete"
+            group.requests for group in batch.groups if group.status == 200 and group.completion == "complete"
         )
 
     @classmethod
