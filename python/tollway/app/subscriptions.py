@@ -30,8 +30,8 @@ __all__ = ["DEFAULT_SELLER", "Subscribing", "default_seller"]
 
 DEFAULT_SELLER = "default"
 
-# How long a load goes on in one transaction: nobody else can write meanwhile.
-_HELD_SECONDS = 0.01
+# How long a load goes on in one transaction, and how long it then lets others write.
+_HELD_SECONDS, _LEFT_SECONDS = 0.01, 0.003
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -110,6 +110,7 @@ class Subscribing:
             if not stored:
                 return
             yield from stored
+            time.sleep(_LEFT_SECONDS)
 
     def change(self, consumer: str, plan: str, *, dry_run: bool = False) -> Change:
         """Change a consumer's plan: an upgrade now, anything else at the period's end.

@@ -6,12 +6,15 @@ event loop half-way, and a thread does the same work with fewer hops.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 __all__ = ["MAIN", "USAGE", "Database"]
 
@@ -31,6 +34,8 @@ USAGE = MetaData(naming_convention=_NAMING)
 
 
 _PATIENCE = 10  # seconds
+_LOOK_AGAIN = 0.001  # seconds
+_BUSY_TIMEOUT = f"PRAGMA busy_timeout={_PATIENCE * 1000}"
 
 
 class Database:
@@ -44,8 +49,7 @@ class Database:
         # SQLite's transactions are deferred by default: two of them that read and then write would fail
         # with "database is locked". A writer takes the write lock at its first statement instead.
         self._writer = self.engine.execution_options(tollway_write=True)
-        # SQLite makes waiting writers sleep and look again, up to 100 ms a time; those of one process queue
-        # here instead and go on at once.
+        # Writers of one process queue here and go on at once; between processes see `_begin_immediate`.
         self._turn = Lock() if self.engine.dialect.name == "sqlite" else None
         self._after_commit: list[Callable[[], None]] = []
 
@@ -99,16 +103,42 @@ def _sqlite_connected(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling is switched off; `_sqlite_begin` starts transactions.
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout={_PATIENCE * 1000}",  # first: the switch to WAL takes a lock too
-        "journal_mode=WAL",
+        _BUSY_TIMEOUT,  # first: the switch to WAL takes a lock too
+        "PRAGMA journal_mode=WAL",
         # FULL: a committed transaction survives power loss; NORMAL would lose the last ones.
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "temp_store=MEMORY",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA temp_store=MEMORY",
     ):
-        connection.execute(f"PRAGMA {pragma}")
+        connection.execute(pragma)
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get("tollway_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    if connection.get_execution_options().get("tollway_write", False):
+        _begin_immediate(connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Take the write lock, which another process may hold, looking for it every millisecond.
+
+    Left to itself, SQLite looks ever more seldom, down to every 100 ms: a process that writes again and
+    again, as a billing run does, would leave the others no chance for as long as it goes on.
+    """
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    give_up = time.monotonic() + _PATIENCE
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise OperationalError("BEGIN IMMEDIATE", None, error) from error
+            else:
+                return
+            time.sleep(_LOOK_AGAIN)
+    finally:
+        raw.execute(_BUSY_TIMEOUT)
