@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from demo.bills import Bills, read_bills, read_metered
@@ -89,11 +88,10 @@ class Story:
         )
         import_consumers(stack, names)
         narrator.command("tollway subscription import subscriptions.jsonl --mode test")
-        # The two wait for the disk more than for each other.
-        with ThreadPoolExecutor() as pool, narrator.progress("API keys", len(names)) as step:
-            subscribed = pool.submit(subscribe, stack, self.plans)
+        with narrator.working(f"{len(names):,} subscriptions"):
+            subscribe(stack, self.plans)
+        with narrator.progress("API keys", len(names)) as step:
             self.keys = asyncio.run(mint_keys(stack.url("admin"), names, step))
-            subscribed.result()
         stack.wait_ready()
 
     def _replay_traffic(self) -> None:
