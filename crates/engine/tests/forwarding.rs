@@ -409,3 +409,38 @@ fn a_slow_reader_is_waited_for() {
     drop(client);
     assert_eq!(gateway.bill()["GET 200 complete"], one(0, SIZE as u64));
 }
+
+#[test]
+fn a_client_slow_to_take_the_last_bytes_is_billed_once() {
+    // Its buffers are full when the last bytes are handed over, so that they wait behind the event.
+    const SIZE: usize = 8_000_000;
+    let upstream = Upstream::start(|connection| {
+        while connection.request().is_some() {
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n"));
+            connection.send(vec![b'x'; SIZE]);
+        }
+    });
+    let gateway = Gateway::start(upstream.address);
+    for _ in 0..10 {
+        let mut client = Client::connect(gateway.address);
+        client.send(GET);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_eq!(client.response("GET").body.len(), SIZE);
+    }
+    let usage = gateway.bill();
+    assert_eq!(usage.len(), 1, "{usage:?}");
+    let usage = usage["GET 200 complete"];
+    let (events, bytes) = (usage.events, usage.bytes_out);
+    assert_eq!((events, usage.units, bytes), (10, 10, 10 * SIZE as u64));
+}
+
+#[test]
+fn a_reason_may_be_missing_or_not_ascii() {
+    for reason in [&b""[..], b" ", b" \xe9t\xe9"] {
+        let head = [b"HTTP/1.1 200", reason, b"\r\nContent-Length: 2\r\n\r\nok"].concat();
+        let upstream = Upstream::answering(head);
+        let gateway = Gateway::start(upstream.address);
+        let response = Client::ask(gateway.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!((response.status, response.text()), (200, "ok"));
+    }
+}

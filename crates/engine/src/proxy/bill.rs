@@ -95,11 +95,16 @@ impl<'a> Bill<'a> {
         self.outcome.ended = used.at;
     }
 
-    /// Whether a part is due: the first when the body has flowed for ten seconds.
+    /// Whether a part is due: the first when the body has flowed for ten seconds, none once the bill is closed.
+    ///
+    /// A closed one tells of bytes that are still on their way: a slow client takes the last of them later.
     #[must_use]
     pub fn part_is_due(&self, used: Used) -> bool {
-        let grown =
-            (used.bytes_out - self.parted.bytes_out).max(used.bytes_in - self.parted.bytes_in);
+        if self.permit.is_none() {
+            return false;
+        }
+        let grown = (used.bytes_out.saturating_sub(self.parted.bytes_out))
+            .max(used.bytes_in.saturating_sub(self.parted.bytes_in));
         used.at.mono.saturating_sub(self.parted.at.mono) >= PART_MICROSECONDS
             || (self.part > 0 && grown >= PART_BYTES)
     }
@@ -107,6 +112,9 @@ impl<'a> Bill<'a> {
     /// How many milliseconds the exchange may go on before a part is due by time.
     #[must_use]
     pub fn until_part(&self, used: Used) -> u64 {
+        if self.permit.is_none() {
+            return u64::MAX;
+        }
         let spent = used.at.mono.saturating_sub(self.parted.at.mono);
         PART_MICROSECONDS.saturating_sub(spent).div_ceil(1000)
     }
@@ -144,7 +152,9 @@ impl<'a> Bill<'a> {
     }
 
     fn append(&mut self, last: bool, next: Option<Permit>) -> Option<Appended> {
-        let permit = std::mem::replace(&mut self.permit, next)?;
+        // What is closed stays closed, whatever comes with `next`.
+        let permit = self.permit.take()?;
+        self.permit = next;
         let mut event = self.exchange.event(&self.outcome);
         event.part = self.part;
         event.last = last;

@@ -41,8 +41,11 @@ pub struct Span {
 }
 
 impl Span {
-    /// Where `part`, a slice of `whole`, lies in it.
+    /// Where `part`, a slice of `whole`, lies in it. An empty part may be any: parsers give out constants.
     pub(super) fn of(whole: &[u8], part: &[u8]) -> Self {
+        if part.is_empty() {
+            return Self::default();
+        }
         let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
         debug_assert!(
             start + part.len() <= whole.len(),

@@ -24,6 +24,8 @@ pub struct Outgoing {
     written: usize,
     /// How many of these bytes are body, framing aside.
     payload: usize,
+    /// How many of those surely left.
+    payload_written: usize,
 }
 
 impl Outgoing {
@@ -90,10 +92,18 @@ impl Outgoing {
         self.payload
     }
 
-    /// Bytes of body that surely left, by what was written so far.
+    /// Bytes of body that surely left, by what was written so far. Never less than it was before.
     #[must_use]
     pub fn payload_written(&self) -> usize {
-        self.written.saturating_sub(self.len() - self.payload)
+        self.payload_written
+    }
+
+    /// Notes that the stream took so many bytes more. More may be added before the next are taken, so how much of
+    /// the body left is told now, by the framing that is there now.
+    fn took(&mut self, bytes: usize) {
+        self.written += bytes;
+        let least = self.written.saturating_sub(self.len() - self.payload);
+        self.payload_written = self.payload_written.max(least);
     }
 
     /// Writes everything. `borrowed` begins with the bytes that were not copied. Stays as it is afterwards,
@@ -124,7 +134,7 @@ impl Outgoing {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.written += written;
+            self.took(written);
         }
         Poll::Ready(Ok(()))
     }
@@ -132,14 +142,15 @@ impl Outgoing {
     /// Starts over with the same bytes, on another connection. Only where nothing was borrowed.
     pub fn rewind(&mut self) {
         debug_assert_eq!(self.borrowed, 0, "borrowed bytes are gone");
-        self.written = 0;
+        (self.written, self.payload_written) = (0, 0);
     }
 
     /// Empties it, keeping a little capacity.
     pub fn clear(&mut self) {
         self.text.clear();
         self.tail.clear();
-        (self.borrowed, self.written, self.payload) = (0, 0, 0);
+        (self.borrowed, self.written) = (0, 0);
+        (self.payload, self.payload_written) = (0, 0);
     }
 
     /// Lets go of memory that an unusually long head took.
@@ -172,9 +183,23 @@ mod tests {
         let mut out = Outgoing::default();
         out.text().extend_from_slice(b"head");
         assert!(out.add_body(b"abcdef", false));
-        out.written = 7;
-        assert_eq!(out.payload_written(), 3);
-        out.written = 2;
+        out.took(2);
         assert_eq!(out.payload_written(), 0);
+        out.took(5);
+        assert_eq!(out.payload_written(), 3);
+    }
+
+    #[test]
+    fn what_left_of_a_body_never_shrinks() {
+        let mut out = Outgoing::default();
+        assert!(out.add_body(&[0; 1000], true));
+        out.took(900);
+        let before = out.payload_written();
+        assert_eq!(before, 900 - 7);
+        // A client that stands still, and an upstream that goes on.
+        assert!(out.add_body(b"abc", true));
+        assert_eq!(out.payload_written(), before);
+        out.took(1);
+        assert_eq!(out.payload_written(), before);
     }
 }
