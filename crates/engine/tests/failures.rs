@@ -184,6 +184,30 @@ fn malformed_chunks_from_an_upstream_break_the_answer_off() {
 }
 
 #[test]
+fn a_limit_that_answers_with_204_keeps_the_connection_in_step() {
+    let upstream = Upstream::answering(OK);
+    let gateway = Gateway::with(upstream.address, |setup| {
+        setup.plugins = json!([{
+            "id": "00000000-0000-4000-8000-000000000003", "name": "rate-limiting", "enabled": true,
+            "route": null, "service": null, "consumer_group": null, "tags": null,
+            "config": {
+                "second": null, "minute": null, "hour": null, "day": null, "month": null, "year": 1,
+                "limit_by": "ip", "header_name": null, "path": null, "policy": "local",
+                "fault_tolerant": true, "hide_client_headers": false, "error_code": 204,
+                "error_message": "not now", "sync_rate": -1, "redis": null,
+            },
+        }]);
+    });
+    let mut client = Client::connect(gateway.address);
+    assert_eq!(client.get("/").status, 200);
+    for _ in 0..2 {
+        let limited = client.get("/");
+        assert_eq!(limited.status, 204);
+        assert_eq!(limited.header("content-length"), None);
+    }
+}
+
+#[test]
 fn a_stalled_upstream_is_cut_off_by_its_read_timeout() {
     let upstream = Upstream::start(|connection| {
         connection.request();

@@ -70,9 +70,13 @@ pub(super) async fn respond(client: &mut Client<'_>, desk: &mut Desk, answer: An
     status_line(text, answer.status, reason(answer.status).as_bytes());
     exchange.answer_headers(answer, now, text);
     push_date(text, &worker.date.at(now.wall));
-    push_length(text, body.len() as u64);
+    // Behind these statuses a client takes whatever follows for its next answer. A limit's `error_code` may be one.
+    let bodiless = matches!(answer.status, 204 | 304);
+    if !bodiless {
+        push_length(text, body.len() as u64);
+    }
     end_head(text, request, keep);
-    if request.method.of_head(input.head()) != b"HEAD" {
+    if !bodiless && request.method.of_head(input.head()) != b"HEAD" {
         text.extend_from_slice(body);
     }
     exchange.answered(&worker.pipeline.borrow(), answer);

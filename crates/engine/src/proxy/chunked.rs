@@ -162,9 +162,10 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Framing, routing, authentication and the gateway's own names don't arrive behind the body.
+/// Framing, routing, authentication and the gateway's own names don't arrive behind the body; spelt with `_` for
+/// `-` they are the same names to many an upstream.
 fn may_trail(name: &[u8]) -> bool {
-    const REFUSED: [&str; 16] = [
+    const REFUSED: [&str; 17] = [
         "authorization",
         "connection",
         "content-encoding",
@@ -181,6 +182,7 @@ fn may_trail(name: &[u8]) -> bool {
         "upgrade",
         "www-authenticate",
         "x-kong-request-id",
+        "x-real-ip",
     ];
     const REFUSED_PREFIXES: [&[u8]; 5] = [
         b"x-consumer-",
@@ -189,13 +191,17 @@ fn may_trail(name: &[u8]) -> bool {
         b"x-forwarded-",
         b"x-tollway-",
     ];
+    let begins = |own: &[u8]| {
+        name.len() >= own.len()
+            && std::iter::zip(name, own).all(|(byte, own)| match byte {
+                b'_' => *own == b'-',
+                byte => byte.to_ascii_lowercase() == *own,
+            })
+    };
     !REFUSED
         .iter()
-        .any(|refused| name.eq_ignore_ascii_case(refused.as_bytes()))
-        && !REFUSED_PREFIXES.iter().any(|prefix| {
-            name.get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        })
+        .any(|refused| name.len() == refused.len() && begins(refused.as_bytes()))
+        && !REFUSED_PREFIXES.iter().any(|prefix| begins(prefix))
 }
 
 #[cfg(test)]
@@ -233,6 +239,14 @@ mod tests {
             );
             assert_eq!(left, 4);
         }
+    }
+
+    #[test]
+    fn the_gateways_own_names_may_not_trail_however_they_are_spelt() {
+        let wire =
+            b"0\r\nX_Consumer_ID: a\r\nx-real_ip: b\r\nx_kong-request_id: c\r\nX-Real: d\r\n\r\n";
+        let (_, trailers, _) = decode(wire, wire.len()).unwrap();
+        assert_eq!(trailers, b"X-Real: d\r\n");
     }
 
     #[test]

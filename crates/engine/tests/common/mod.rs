@@ -41,6 +41,8 @@ pub struct Setup {
     pub service: Value,
     /// Laid over the route.
     pub route: Value,
+    /// The plugins.
+    pub plugins: Value,
 }
 
 /// A running gateway with one worker.
@@ -88,7 +90,7 @@ fn base(upstream: SocketAddr, setup: &Setup) -> Value {
             onto[name] = value.clone();
         }
     }
-    json!({"services": [service], "routes": [route], "consumer_groups": [], "plugins": []})
+    json!({"services": [service], "routes": [route], "consumer_groups": [], "plugins": setup.plugins})
 }
 
 impl Gateway {
@@ -104,6 +106,7 @@ impl Gateway {
             level: Level::Group,
             service: json!({}),
             route: json!({}),
+            plugins: json!([]),
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
