@@ -77,7 +77,6 @@ pub struct RoutePlugins {
 #[derive(Debug)]
 pub struct Upstream {
     pub service: Uuid,
-    pub tls: bool,
     /// A name or an address; an IPv6 address without brackets.
     pub host: Box<str>,
     pub port: u16,

@@ -39,7 +39,7 @@ type Case = (fn(&mut Value), &'static str);
 #[test]
 fn faults_name_place_problem_and_fix() {
     assert_eq!(fault_of(|_| {}), "accepted");
-    let cases: [Case; 14] = [
+    let cases: [Case; 15] = [
         (
             |b| b["routes"][0]["paths"] = json!(["a"]),
             "routes[0].paths[0]: neither a prefix nor a pattern; ",
@@ -71,6 +71,10 @@ fn faults_name_place_problem_and_fix() {
         (
             |b| b["services"][0]["host"] = json!("a b"),
             "services[0].host: not a host name",
+        ),
+        (
+            |b| b["services"][0]["protocol"] = json!("https"),
+            "services[0].protocol: TLS towards an upstream isn't",
         ),
         (
             |b| b["services"][0]["protocol"] = json!("tcp"),

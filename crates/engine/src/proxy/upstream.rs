@@ -40,10 +40,6 @@ impl Attempts {
         upstream: &Upstream,
         may_reuse: bool,
     ) -> Result<Connected, Failure> {
-        if upstream.tls {
-            // TLS towards upstreams is not spoken yet, and plain text must not go where it is expected.
-            return Err(AnswerKind::UpstreamInvalid.into());
-        }
         loop {
             self.made = self.made.saturating_add(1);
             let address = worker
