@@ -38,16 +38,17 @@ impl Stop {
         })
     }
 
-    /// Moves `stage` on: to draining at the first reason, to ending at the next signal or after `drain`.
+    /// Moves `stage` on: to draining at the first reason, to ending when asked once more or after `drain`.
     pub(super) async fn run(mut self, stage: Arc<watch::Sender<Stage>>, drain: Duration) {
-        self.first_reason().await;
+        let interrupted = self.first_reason().await;
         stage.send_replace(Stage::Draining);
         // Also after the supervisor's death: a signal may follow, an end of file can't come twice.
-        let _ = tokio::time::timeout(drain, self.signalled()).await;
+        let _ = tokio::time::timeout(drain, self.asked_again(interrupted)).await;
         stage.send_replace(Stage::Ending);
     }
 
-    async fn first_reason(&mut self) {
+    /// True for an interrupt.
+    async fn first_reason(&mut self) -> bool {
         let mut lifeline = self.lifeline.take();
         let orphaned = async {
             match &mut lifeline {
@@ -56,27 +57,36 @@ impl Stop {
                 None => std::future::pending().await,
             }
         };
+        // The interrupt first: of two that came together it is the one that tells more, see `asked_again`.
         either(
-            orphaned,
-            either(self.terminate.recv(), self.interrupt.recv()),
+            self.interrupt.recv(),
+            either(orphaned, self.terminate.recv()),
         )
-        .await;
+        .await
     }
 
-    async fn signalled(&mut self) {
-        either(self.terminate.recv(), self.interrupt.recv()).await;
+    /// A terminal's Ctrl-C reaches the whole process group, and then the supervisor passes its own on as SIGTERM:
+    /// that pair is one wish, and not yet an impatient one.
+    async fn asked_again(&mut self, interrupted: bool) {
+        let terminated = async {
+            self.terminate.recv().await;
+            if interrupted {
+                self.terminate.recv().await;
+            }
+        };
+        either(terminated, self.interrupt.recv()).await;
     }
 }
 
-/// Ready when the first of the two is.
-async fn either(one: impl Future, other: impl Future) {
+/// Ready when the first of the two is; true where that is `one`.
+async fn either(one: impl Future, other: impl Future) -> bool {
     let (mut one, mut other) = (std::pin::pin!(one), std::pin::pin!(other));
     std::future::poll_fn(|context| {
-        if one.as_mut().poll(context).is_ready() || other.as_mut().poll(context).is_ready() {
-            std::task::Poll::Ready(())
+        if one.as_mut().poll(context).is_ready() {
+            std::task::Poll::Ready(true)
         } else {
-            std::task::Poll::Pending
+            other.as_mut().poll(context).map(|_| false)
         }
     })
-    .await;
+    .await
 }
