@@ -29,7 +29,12 @@ class Node:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the data folder (mode 0700) and the usage log's; nothing changes where they exist."""
+    """Make the data folder (mode 0700) and the usage log's; nothing changes where they exist.
+
+    What this process makes from here on is its user's alone (umask): the folder may have been made by
+    somebody else, open to all, and what lies in it are customers and encrypted keys.
+    """
+    os.umask(0o077)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.usage_log_dir.mkdir(mode=0o700, exist_ok=True)
 

@@ -83,7 +83,18 @@ class Supervisor:
         now = time.monotonic()
         for child in self._children:
             if child.process is None and child.restart_at <= now:
-                child.process = child.start()
+                try:
+                    child.process = child.start()
+                except OSError as error:
+                    # No memory, processes or files left for the moment: the others must not go down with it.
+                    self._postpone(child, now)
+                    log.error(  # noqa: TRY400  # an operator's problem, told in one line
+                        "can't be started; trying again",
+                        role=child.name,
+                        problem=str(error),
+                        pause_seconds=child.restart_at - now,
+                    )
+                    continue
                 child.started_at = now
                 log.info("started", role=child.name, pid=child.process.pid)
                 self._report()
@@ -98,16 +109,20 @@ class Supervisor:
                 continue
             if now - child.started_at >= _STEADY_AFTER:
                 child.pause = 0.0
-            # The first restart is immediate: while the gateway is away, every call fails.
-            child.restart_at = now + child.pause
+            self._postpone(child, now)
             log.error(
                 "ended unexpectedly; restarting",
                 role=child.name,
                 exit=child.process.returncode,
-                pause_seconds=child.pause,
+                pause_seconds=child.restart_at - now,
             )
-            child.pause = min(_LONGEST_PAUSE, max(0.1, child.pause * 2))
             child.process = None
+
+    @staticmethod
+    def _postpone(child: Child, now: float) -> None:
+        # The first restart is immediate: while the gateway is away, every call fails.
+        child.restart_at = now + child.pause
+        child.pause = min(_LONGEST_PAUSE, max(0.1, child.pause * 2))
 
     def _next_restart(self) -> float | None:
         waiting = [child.restart_at for child in self._children if child.process is None]
@@ -136,4 +151,8 @@ class Supervisor:
 
     def _report(self) -> None:
         running = {child.name: child.process.pid for child in self._children if child.process is not None}
-        self._changed({"supervisor": os.getpid(), **running})
+        try:
+            self._changed({"supervisor": os.getpid(), **running})
+        except OSError as error:
+            # A full disk, say: no reason to take the API down.
+            log.warning("the running processes can't be told", problem=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -74,3 +75,20 @@ def test_running_processes_are_reported() -> None:
     ).run()
     assert reports[0].keys() == {"supervisor", "one"}
     assert reports[-1].keys() == {"supervisor"}
+
+
+def test_neither_a_start_that_fails_nor_a_full_disk_ends_the_others() -> None:
+    starts: list[str] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        starts.append("try")
+        if len(starts) == 1:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return _python("import time; time.sleep(60)")
+
+    def changed(_: dict[str, int]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    _after(0.7, signal.SIGTERM)
+    Supervisor([Child("gateway", start, grace=5)], changed=changed).run()
+    assert len(starts) == 2
