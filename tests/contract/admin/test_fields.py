@@ -233,3 +233,9 @@ def _refused(admin: TestClient, path: str, document: dict[str, Any], fault: str)
     if fault and not answer.json()["message"].startswith("2"):
         assert answer.json()["message"] == f"schema violation ({fault})"
     assert admin.get(path).json()["data"] == []
+
+
+def test_half_of_a_surrogate_pair_is_quoted_as_it_was_sent(admin: TestClient) -> None:
+    raw = b'{"username":"bob","\\ud800":1}'
+    answer = admin.post("/consumers", content=raw, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["fields"]) == (400, {"\ud800": "unknown field"})

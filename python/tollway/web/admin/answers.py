@@ -19,7 +19,9 @@ class Json(Response):
 
     def render(self, content: Any) -> bytes:
         """Write the body."""
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        # A fault may quote what no encoding has: half of a surrogate pair, which JSON can escape.
+        return text.encode(errors="backslashreplace")
 
 
 class AdminError(Exception):
