@@ -18,7 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["serve"], help="keep everything running afterwards")
     parser.add_argument("--lines", type=int, default=None, help="replay only the log's first lines")
-    parser.add_argument("--seconds", type=float, default=24.0, help="how long the replay takes at least")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long the replay takes at least")
     options = parser.parse_args()
     lines, narrator = read_log(limit=options.lines), Narrator()
     narrator.title("Tollway sells an API: real traffic through the gateway, metered, priced, invoiced.")
@@ -33,10 +33,11 @@ def main() -> int:
             found = story.tell()
             right = found.agrees and not story.faults
             stack.keep = not right
-            narrator.say(f"\n   {narrator.elapsed:.0f} seconds from nothing to reconciled")
-            narrator.say(found.verdict(story.limited))
+            narrator.say(f"{narrator.elapsed:.0f} seconds from nothing to reconciled")
+            narrator.conclude(found.verdict(story.limited))
             if options.command == "serve":
-                _keep_running(stack, story, narrator)
+                with contextlib.suppress(KeyboardInterrupt):
+                    _keep_running(stack, story, narrator)
             return 0 if right else 1
     except StackError as error:
         sys.stderr.write(f"demo: {error}\n")
@@ -58,8 +59,7 @@ def _keep_running(stack: Stack, story: Story, narrator: Narrator) -> None:
         f"curl '{admin}/consumers?size=3'",
     ):
         narrator.command(text)
-    with contextlib.suppress(KeyboardInterrupt):
-        signal.pause()
+    signal.pause()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["Narrator"]
 
@@ -34,6 +35,7 @@ class Narrator:
         self._console = console or (plain if plain.is_terminal else Console(width=_PLAIN_WIDTH))
         self._sections = 0
         self._began = time.monotonic()
+        self._after_gap = True
 
     @property
     def elapsed(self) -> float:
@@ -42,43 +44,61 @@ class Narrator:
 
     def title(self, text: str) -> None:
         """Open the story."""
-        self._console.print(f"[bold]{text}[/]", highlight=False)
+        self._line(Text(text, style="bold"))
+        self._gap()
 
     def section(self, name: str) -> None:
         """Begin a part of the story."""
         self._sections += 1
-        self._console.print(f"\n[bold cyan]{self._sections}[/]  [bold]{name}[/]", highlight=False)
+        self._gap()
+        self._line(Text.assemble((f"{self._sections}", "bold cyan"), "  ", (name, "bold")))
 
     def say(self, text: str) -> None:
         """Tell one fact."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True, style="default")
+        self._line(Text(_INDENT + text))
+
+    def conclude(self, text: str) -> None:
+        """Tell the last line, as it stands."""
+        self._gap()
+        self._line(Text(text))
 
     def facts(self, *pairs: tuple[str, str]) -> None:
         """Tell facts in two aligned columns."""
         width = max(len(name) for name, _ in pairs)
         for name, value in pairs:
-            self.say(f"{_INDENT}{name:<{width}}  {value}")
+            self.say(f"{name:<{width}}  {value}")
 
     def command(self, text: str) -> None:
-        """Show the command that does what comes next."""
-        self._console.print(f"{_INDENT}[dim]$ {text}[/]", highlight=False, soft_wrap=True)
+        """Show a command that does what comes next, or that is to be tried."""
+        self._line(Text(f"{_INDENT}$ {text}", style="dim"))
 
     def quote(self, text: str) -> None:
         """Show what a command printed, as it printed it."""
         for line in text.strip("\n").splitlines():
-            self.say(f"{_INDENT}{line}".rstrip())
+            self._line(Text(f"{_INDENT}{line}".rstrip()))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
         """Show a table whose first `left` columns are words and whose others are numbers."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
         for number, column in enumerate(columns):
             table.add_column(column, justify="left" if number < left else "right", overflow="fold")
         for row in rows:
             table.add_row(*row)
+        self._gap()
         with self._console.capture() as captured:
             self._console.print(table)
         for line in captured.get().splitlines():
-            print(f"{_INDENT}{line}".rstrip(), flush=True)
+            self._line(Text.from_ansi(f"{_INDENT}{line}".rstrip()))
+        self._gap()
+
+    def _line(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
+        self._after_gap = not line.plain
+
+    def _gap(self) -> None:
+        """Leave one line free, however often it is asked for."""
+        if not self._after_gap:
+            self._line(Text())
 
     @contextlib.contextmanager
     def working(self, what: str) -> Iterator[None]:
@@ -87,7 +107,7 @@ class Narrator:
         spinner = self._console.status(what) if self._console.is_terminal else contextlib.nullcontext()
         with spinner:
             yield
-        self.say(f"{_INDENT}{what}, {time.monotonic() - began:.0f} s")
+        self.say(f"{what}, {time.monotonic() - began:.0f} s")
 
     @contextlib.contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[], None]]:
@@ -120,6 +140,6 @@ class Narrator:
             nonlocal done
             done += 1
             if done == total or (total >= _LONG and done % (total // 4) == 0):
-                self.say(f"{_INDENT}{done:,} of {total:,} {what}, {time.monotonic() - began:.0f} s")
+                self.say(f"{done:,} of {total:,} {what}, {time.monotonic() - began:.0f} s")
 
         yield step

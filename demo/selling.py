@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import httpx2
 
-from demo.stack import Stack
+from demo.stack import Stack, StackError
 from tollway.app.gateway import open_gateway
 from tollway.gateway.service import ImportRow
 from tollway.kernel.mode import Mode
@@ -54,15 +54,14 @@ async def mint_keys(admin_url: str, names: Iterable[str], on_each: Callable[[], 
             keys[name] = (await _post(admin, f"/consumers/{name}/key-auth", {}))["key"]
             on_each()
 
-    async with httpx2.AsyncClient(base_url=admin_url, timeout=30) as admin, asyncio.TaskGroup() as group:
-        for _ in range(_AT_ONCE):
-            group.create_task(work(admin))
+    async with httpx2.AsyncClient(base_url=admin_url, timeout=30) as admin:
+        await asyncio.gather(*(work(admin) for _ in range(_AT_ONCE)))
     return keys
 
 
 async def _post(admin: httpx2.AsyncClient, path: str, body: Mapping[str, object]) -> dict[str, str]:
     answer = await admin.post(path, json=body)
     if answer.is_error:
-        raise RuntimeError(f"POST {path}: {answer.status_code} {answer.text}")
+        raise StackError(f"POST {path}: {answer.status_code} {answer.text}")
     created: dict[str, str] = answer.json()
     return created

@@ -101,7 +101,7 @@ class Story:
         calls = [mapper.call(line) for line in lines]
         span = lines[-1].time - lines[0].time
         narrator.say(
-            f"   {len(lines):,} requests of {len(self.plans):,} clients, {lines[0].time:%d %B} to "
+            f"{len(lines):,} requests of {len(self.plans):,} clients, {lines[0].time:%d %B} to "
             f"{lines[-1].time:%d %B %Y}, {span / timedelta(hours=1):.0f} hours in {self._seconds:.0f} s"
         )
         self._tally.may_be_limited = frozenset(
@@ -119,7 +119,7 @@ class Story:
         )
         half, most = (1000 * self._tally.percentile(share) for share in (0.5, 0.99))
         narrator.say(
-            f"   {len(self._tally.answers) / seconds:,.0f} requests/s; half answered within {half:.1f} ms, "
+            f"{len(self._tally.answers) / seconds:,.0f} requests/s; half answered within {half:.1f} ms, "
             f"99 % within {most:.0f} ms"
         )
 
@@ -190,7 +190,7 @@ class Story:
         )
         differences = [*self._tally.faults, *found.differences]
         for difference in differences[:_SHOWN_DIFFERENCES]:
-            narrator.say(f"   {difference}")
+            narrator.say(difference)
         if len(differences) > _SHOWN_DIFFERENCES:
-            narrator.say(f"   … and {len(differences) - _SHOWN_DIFFERENCES:,} more")
+            narrator.say(f"… and {len(differences) - _SHOWN_DIFFERENCES:,} more")
         return found

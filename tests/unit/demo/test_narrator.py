@@ -18,8 +18,8 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     with narrator.working("invoices"):
         pass
     told = capsys.readouterr().out.splitlines()
-    assert told[:4] == ["", "1  First", "   gateway  http://localhost:8000", "   id       [x]"]
-    assert [line.split() for line in told[5:9] if "─" not in line] == [
+    assert told[:3] == ["1  First", "   gateway  http://localhost:8000", "   id       [x]"]
+    assert [line.split() for line in told[4:8] if "─" not in line] == [
         ["plan", "calls"],
         ["free", "7"],
         ["pro", "1,234"],
