@@ -45,8 +45,8 @@ def test_every_number_agrees(scratch: Path) -> None:
     assert verdict, output
     served, metered, invoiced, limited = map(int, verdict.groups())
     assert served == metered == invoiced
-    # One customer sends 206 calls on Free: 60 pass a minute, in one minute of the clock or two.
-    assert 206 - 120 <= limited <= 206 - 60
+    # One customer sends 167 calls on Free: 60 pass a minute, in one minute of the clock or two.
+    assert 167 - 120 <= limited <= 167 - 60
     assert 2_900 - limited <= served <= 3_000 - limited
     assert _group_is_gone(demo.pid)
 
