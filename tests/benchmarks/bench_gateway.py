@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -126,6 +128,7 @@ def main() -> None:
     parser.add_argument("--gateways", default="tollway,nginx_plain,nginx", help="also nginx_lua, haproxy")
     options = parser.parse_args()
     names = options.gateways.split(",")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the gateways end with it
     install_programs(set(names))
     console, scratch = Console(width=130), Scratch()
     rounds: dict[str, list[Round]] = {name: [] for name in names}
