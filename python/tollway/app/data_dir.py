@@ -14,7 +14,7 @@ from typing import Any
 from tollway.app.settings import Settings
 from tollway.kernel.errors import Conflict, InvalidInput
 
-__all__ = ["Node", "claim_node", "node_id", "prepare", "read_run_file", "secret", "write_run_file"]
+__all__ = ["Node", "claim_node", "node_id", "prepare", "secret", "write_run_file"]
 
 _NODE_BYTES = 16
 _MINIMUM_SECRET = 16
@@ -92,15 +92,6 @@ def write_run_file(settings: Settings, facts: dict[str, Any]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(json.dumps(facts, indent=2) + "\n")
     temporary.replace(path)
-
-
-def read_run_file(settings: Settings) -> dict[str, Any] | None:
-    """Return what `write_run_file` wrote, or None where nothing was started here."""
-    try:
-        facts: dict[str, Any] = json.loads((settings.data_dir / "run.json").read_text())
-    except FileNotFoundError:
-        return None
-    return facts
 
 
 def _create_once(path: Path, content: str) -> None:

@@ -23,7 +23,6 @@ from tollway.catalog.canonical import (
 from tollway.catalog.models import AddOn, Meter, Plan
 from tollway.catalog.versions import AddOnVersion, PlanVersion
 from tollway.kernel.currency import Currency, currency
-from tollway.kernel.errors import NotFound
 from tollway.kernel.ids import new_id
 from tollway.storage.meters import hold_routes
 from tollway.storage.tables.catalog import ADDON, ADDON_VERSION, METER, PLAN, PLAN_VERSION
@@ -85,17 +84,6 @@ class SqlCatalog:
         """See `CatalogStore.plan`."""
         row = self._current(_PLANS, name)
         return None if row is None else plan_version(row)
-
-    def plan_by_id(self, version: UUID) -> PlanVersion:
-        """Return one version of a plan.
-
-        Raises:
-            NotFound: there is none of that id.
-        """
-        row = self._connection.execute(select(PLAN_VERSION).where(PLAN_VERSION.c.id == version)).one_or_none()
-        if row is None:
-            raise NotFound("plan version", str(version))
-        return plan_version(row)
 
     def plans(self) -> Sequence[PlanVersion]:
         """See `CatalogStore.plans`."""

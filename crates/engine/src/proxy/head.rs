@@ -186,6 +186,22 @@ pub(super) fn collect(
     }));
 }
 
+/// What a field means that requests and responses have in common.
+///
+/// By length first: most names fall through after one comparison.
+pub(super) fn classify_in_either(name: &[u8]) -> Field {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        7 if is(b"upgrade") => Field::HopByHop,
+        10 if is(b"connection") => Field::Connection,
+        10 if is(b"keep-alive") => Field::HopByHop,
+        14 if is(b"content-length") => Field::ContentLength,
+        16 if is(b"proxy-connection") => Field::HopByHop,
+        17 if is(b"transfer-encoding") => Field::TransferEncoding,
+        _ => Field::EndToEnd,
+    }
+}
+
 /// What `Connection` says.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ConnectionOptions {

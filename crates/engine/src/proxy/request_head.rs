@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 
 use super::framing::BodyLength;
 use super::head::{
-    ConnectionOptions, Field, HeadFault, HeaderLine, Span, apply_connection, collect, fault,
-    framing_headers,
+    ConnectionOptions, Field, HeadFault, HeaderLine, Span, apply_connection, classify_in_either,
+    collect, fault, framing_headers,
 };
 
 /// More lines than this are refused before any configured limit applies.
@@ -170,20 +170,13 @@ fn check_authority(authority: &[u8]) -> Result<(), HeadFault> {
     Ok(())
 }
 
-/// By length first: most names fall through after one comparison.
 fn classify(name: &[u8]) -> Field {
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
         2 if is(b"te") => Field::Te,
         4 if is(b"host") => Field::Host,
         6 if is(b"expect") => Field::Expect,
-        7 if is(b"upgrade") => Field::HopByHop,
-        10 if is(b"connection") => Field::Connection,
-        10 if is(b"keep-alive") => Field::HopByHop,
-        14 if is(b"content-length") => Field::ContentLength,
-        16 if is(b"proxy-connection") => Field::HopByHop,
-        17 if is(b"transfer-encoding") => Field::TransferEncoding,
         19 if is(b"proxy-authorization") => Field::HopByHop,
-        _ => Field::EndToEnd,
+        _ => classify_in_either(name),
     }
 }

@@ -4,7 +4,8 @@ use std::mem::MaybeUninit;
 
 use super::framing::BodyLength;
 use super::head::{
-    Field, HeadFault, HeaderLine, Span, apply_connection, collect, fault, framing_headers,
+    Field, HeadFault, HeaderLine, Span, apply_connection, classify_in_either, collect, fault,
+    framing_headers,
 };
 use super::request_head::MOST_HEADERS;
 
@@ -84,13 +85,7 @@ fn classify(name: &[u8]) -> Field {
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
         4 if is(b"date") => Field::Date,
-        7 if is(b"upgrade") => Field::HopByHop,
-        10 if is(b"connection") => Field::Connection,
-        10 if is(b"keep-alive") => Field::HopByHop,
-        14 if is(b"content-length") => Field::ContentLength,
-        16 if is(b"proxy-connection") => Field::HopByHop,
-        17 if is(b"transfer-encoding") => Field::TransferEncoding,
         18 if is(b"proxy-authenticate") => Field::HopByHop,
-        _ => Field::EndToEnd,
+        _ => classify_in_either(name),
     }
 }
