@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMPS := .build
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup demo serve test lint format lock bench bench-gateway crash wheel clean toolchains
+.PHONY: help setup services demo serve test lint format lock bench bench-gateway crash wheel clean toolchains
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -33,7 +33,14 @@ $(STAMPS)/engine: $(STAMPS)/python pyproject.toml $(RUST_SOURCES)
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --uv >$(STAMPS)/engine.log 2>&1 || { cat $(STAMPS)/engine.log; exit 1; }
 	@touch $@
 
-setup: $(STAMPS)/engine ## .venv with the release-built engine; quick when nothing changed
+$(STAMPS)/assets: package-lock.json scripts/assets.sh | $(STAMPS)/venv
+	@scripts/assets.sh
+	@touch $@
+
+setup: $(STAMPS)/engine $(STAMPS)/assets ## .venv with the release-built engine; quick when nothing changed
+
+services: ## install the servers and the browser that tests run against (Debian packages)
+	@scripts/services.sh
 
 lock: $(STAMPS)/venv ## resolve and pin the Python dependencies
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.txt
@@ -51,7 +58,7 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 	@cargo fmt --all --check
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
-test: setup ## every test; installs what they need
+test: setup services ## every test; installs what they need
 	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
 	$(BIN)/pytest -q
 
