@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from tollway.kernel.clock import Clock
 from tollway.storage.catalog import SqlCatalog
+from tollway.storage.insight import SqlRevenue
 from tollway.storage.invoices import SqlInvoices, SqlNumberSeries
 from tollway.storage.ledger import SqlJournal
 from tollway.storage.parties import SqlParties
@@ -24,3 +25,4 @@ class Commerce:
         self.invoices = SqlInvoices(connection)
         self.numbers = SqlNumberSeries(connection)
         self.journal = SqlJournal(connection, clock)
+        self.revenue = SqlRevenue(connection)
