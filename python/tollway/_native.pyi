@@ -40,6 +40,7 @@ Group: TypeAlias = tuple[
     int,  # µs since 1970: start of the 15 minutes UTC, or the latest cut within them
     bytes,  # customer; ids are 16 raw bytes, zero for none
     bytes,  # consumer
+    bytes,  # credential
     bytes,  # phase
     bool,  # test mode
     bytes,  # route
@@ -54,8 +55,9 @@ Group: TypeAlias = tuple[
     int,  # units
     int,  # bytes in
     int,  # bytes out
+    int,  # µs since 1970: the time of the latest
 ]
-"""Events that no meter can tell apart, added up."""
+"""Events that no meter can tell apart, of one credential, added up."""
 
 class ConfigError(ValueError):
     """A configuration that no gateway would take; the text says all three parts."""

@@ -13,10 +13,12 @@ from tollway.app.metering import MeteringWorker
 from tollway.app.settings import Settings
 from tollway.gateway.usage_log import NativeUsageLog
 from tollway.kernel.clock import Clock, SystemClock
+from tollway.metering.activity import ActivityQuery
 from tollway.metering.intake import Intake
 from tollway.metering.meters import Aggregation, CompletionRule, Meter, MeterFilter, SummedField
 from tollway.metering.nodes import Nodes
 from tollway.metering.query import StoredUsage
+from tollway.storage.activity import SqlActivity
 from tollway.storage.database import Database
 from tollway.storage.metering import SqlUsageStorage
 from tollway.storage.meters import StoredMeter, stored_meters
@@ -31,6 +33,7 @@ class Usage:
 
     worker: MeteringWorker
     query: StoredUsage
+    activity: ActivityQuery
     nodes: Nodes
     storage: SqlUsageStorage
     main: Database
@@ -51,6 +54,7 @@ def open_usage(settings: Settings, clock: Clock | None = None) -> Iterator[Usage
         yield Usage(
             worker=MeteringWorker(Intake(log, storage, CatalogMeters(main.write), clock), storage, clock),
             query=StoredUsage(log, storage, CatalogMeters(main.read)),
+            activity=SqlActivity(usage),
             nodes=Nodes(log, storage, clock),
             storage=storage,
             main=main,

@@ -163,6 +163,7 @@ def _group_of(event: UsageEvent) -> Group:
         start=to_micros(event.time),
         customer=_raw(event.customer),
         consumer=_raw(event.consumer),
+        credential=_raw(event.credential),
         phase=_raw(event.phase),
         test_mode=event.test_mode,
         route=_raw(event.route),
@@ -177,4 +178,5 @@ def _group_of(event: UsageEvent) -> Group:
         units=event.units,
         bytes_in=event.bytes_in,
         bytes_out=event.bytes_out,
+        last=to_micros(event.time),
     )

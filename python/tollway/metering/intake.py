@@ -5,8 +5,8 @@ The order of steps is what makes the count exact:
 1. the cursors are read before the marks, so a cursor above its mark means a lost log and nothing else;
 2. the meters are read after the marks: every event below a mark was synced before, so a meter that
    comes into effect later can't concern it, and one that came into effect earlier is seen;
-3. records, cursors and watermarks are written together, and only if the cursors still stand where they
-   were read.
+3. records, activity, cursors and watermarks are written together, and only if the cursors still stand
+   where they were read.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from itertools import groupby
 
 from tollway.kernel.clock import Clock
 from tollway.kernel.failpoint import failpoint
+from tollway.metering.activity import activity_of
 from tollway.metering.counting import Counter, cuts_of
 from tollway.metering.errors import CursorMoved
 from tollway.metering.meters import Meter
@@ -145,7 +146,8 @@ class Intake:
         moved = {
             shard: batch.after[shard] for shard in batch.after if batch.after[shard] != sweep.cursors[shard]
         }
-        records = sweep.counter.records(batch.groups)
+        groups = tuple(batch.groups)
+        records, activity = sweep.counter.records(groups), activity_of(groups)
         watermarks = sweep.watermarks if batch.done else {}
         faults = (*batch.faults, *sweep.stopped)
         alarms = tuple(fault for fault in faults if fault not in self._alarmed)
@@ -154,6 +156,7 @@ class Intake:
                 with self._storage.write() as store:
                     store.move_cursors(sweep.cursors, CursorVector(moved))
                     store.add_records(records)
+                    store.add_activity(activity)
                     store.add_faults(alarms, self._clock.now())
                     store.set_watermarks(watermarks)
                     failpoint("metering.before_commit")

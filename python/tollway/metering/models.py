@@ -136,12 +136,16 @@ class LogFault:
 
 
 class Group(NamedTuple):
-    """Events that no meter can tell apart, added up. Identifiers are 16 raw bytes, zero for none."""
+    """Events of one credential that no meter can tell apart, added up.
+
+    Identifiers are 16 raw bytes, zero for none.
+    """
 
     start: int
     """µs since 1970: the start of the 15 minutes, or the latest cut before the events within them."""
     customer: bytes
     consumer: bytes
+    credential: bytes
     phase: bytes
     test_mode: bool
     route: bytes
@@ -158,6 +162,8 @@ class Group(NamedTuple):
     units: int
     bytes_in: int
     bytes_out: int
+    last: int
+    """µs since 1970: the time of the latest."""
 
 
 @dataclass(frozen=True, slots=True)

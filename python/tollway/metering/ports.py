@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from tollway.metering.activity import ActivityRecord
 from tollway.metering.meters import Meter
 from tollway.metering.models import (
     Batch,
@@ -150,6 +151,9 @@ class UsageStore(Protocol):
 
     def add_records(self, records: Sequence[UsageRecord]) -> None:
         """Add the quantities to what is stored under the same keys."""
+
+    def add_activity(self, activity: Sequence[ActivityRecord]) -> None:
+        """Add to what is stored under the same keys; the latest time stands."""
 
     def add_faults(self, faults: Sequence[LogFault], at: datetime) -> None:
         """Keep the faults; one that is already kept changes nothing."""

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tollway.kernel.errors import NotFound
+from tollway.metering.activity import ActivityRecord
 from tollway.metering.errors import CursorMoved
 from tollway.metering.models import (
     CursorVector,
@@ -24,7 +25,7 @@ from tollway.metering.models import (
     UsageRecord,
 )
 from tollway.storage.database import Database
-from tollway.storage.tables.metering import CURSOR, LOG_FAULT, NODE, NODE_ACT, RECORD
+from tollway.storage.tables.metering import ACTIVITY, CURSOR, LOG_FAULT, NODE, NODE_ACT, RECORD
 
 __all__ = ["SqlUsageStorage", "SqlUsageStore"]
 
@@ -77,19 +78,40 @@ class SqlUsageStore:
 
     def add_records(self, records: Sequence[UsageRecord]) -> None:
         """See `UsageStore.add_records`."""
-        if not records:
-            return
         new = self._insert(RECORD)
+        sums = {name: RECORD.c[name] + new.excluded[name] for name in ("quantity", "events")}
+        self._add(new, sums, UsageRecord._fields, records)
+
+    def add_activity(self, activity: Sequence[ActivityRecord]) -> None:
+        """See `UsageStore.add_activity`."""
+        new = self._insert(ACTIVITY)
+        later = func.max if self._connection.dialect.name == "sqlite" else func.greatest
+        changed = {
+            **{name: ACTIVITY.c[name] + new.excluded[name] for name in ("requests", "units", "bytes_out")},
+            "last": later(ACTIVITY.c.last, new.excluded.last),
+        }
+        self._add(new, changed, ActivityRecord._fields, activity)
+
+    def _add(
+        self,
+        new: sqlite.Insert | postgresql.Insert,
+        changed: Mapping[str, Any],
+        fields: Sequence[str],
+        rows: Sequence[UsageRecord] | Sequence[ActivityRecord],
+    ) -> None:
+        """Insert the rows; where a key is there already, set what `changed` says."""
+        if not rows:
+            return
         upsert = new.on_conflict_do_update(
-            index_elements=list(RECORD.primary_key.columns),
-            set_={name: RECORD.c[name] + new.excluded[name] for name in ("quantity", "events")},
+            index_elements=list(cast("Table", new.table).primary_key.columns), set_=changed
         )
         # Straight to the driver: per row, SQLAlchemy's own handling costs twice what SQLite's work does.
-        compiled = upsert.compile(dialect=self._connection.dialect, column_keys=UsageRecord._fields)
+        compiled = upsert.compile(dialect=self._connection.dialect, column_keys=fields)
         # In the key's order, pages are touched one after the other, and two writers can't deadlock.
-        ordered = sorted(records)
-        rows: list[Any] = ordered if compiled.positional else [record._asdict() for record in ordered]
-        self._connection.exec_driver_sql(str(compiled), rows)
+        ordered: list[Any] = sorted(rows)
+        self._connection.exec_driver_sql(
+            str(compiled), ordered if compiled.positional else [row._asdict() for row in ordered]
+        )
 
     def add_faults(self, faults: Sequence[LogFault], at: datetime) -> None:
         """See `UsageStore.add_faults`."""

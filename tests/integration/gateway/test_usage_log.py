@@ -12,7 +12,7 @@ from tollway import _native
 NODE = "0123456789abcdef" * 2
 QUARTER = 15 * 60 * 1_000_000
 START = 1_780_000_000_000_000 // QUARTER * QUARTER
-CONSUMER, CUSTOMER, PHASE = bytes([1]) * 16, bytes([2]) * 16, bytes([3]) * 16
+CONSUMER, CUSTOMER, PHASE, KEY = (bytes([number]) * 16 for number in (1, 2, 3, 4))
 
 
 def writer(directory: Path, shards: int = 1) -> _native.UsageWriter:
@@ -30,6 +30,7 @@ def test_groups_are_split_by_quarter_and_cut(tmp_path: Path) -> None:
         log.append(
             consumer=CONSUMER,
             customer=CUSTOMER,
+            credential=KEY,
             phase=PHASE,
             units=10,
             bytes_in=3,
@@ -47,11 +48,11 @@ def test_groups_are_split_by_quarter_and_cut(tmp_path: Path) -> None:
     cut = START + 4 * 60_000_000
     batch = reader.aggregate([], end(reader), [cut], 1_000)
     none = bytes(16)
-    same = (CUSTOMER, CONSUMER, PHASE, True, none, none, 201, 7, "POST", "client_abort", "cache")
+    same = (CUSTOMER, CONSUMER, KEY, PHASE, True, none, none, 201, 7, "POST", "client_abort", "cache")
     assert sorted(batch.groups) == [
-        (START, *same, 2, 1, 20, 6, 10),
-        (cut, *same, 1, 1, 10, 3, 5),
-        (START + QUARTER, *same, 1, 1, 10, 3, 5),
+        (START, *same, 2, 1, 20, 6, 10, START + 60_000_000),
+        (cut, *same, 1, 1, 10, 3, 5, START + 5 * 60_000_000),
+        (START + QUARTER, *same, 1, 1, 10, 3, 5, START + 16 * 60_000_000),
     ]
     assert (batch.events, batch.done, batch.faults) == (4, True, [])
     assert batch.after == end(reader)
@@ -120,7 +121,7 @@ def test_a_batch_goes_on_where_the_last_ended(tmp_path: Path) -> None:
     seen = 0
     for _ in range(300 // 7 + 1):
         batch = reader.aggregate(cursors, end(reader), [], 7)
-        assert sum(group[12] for group in batch.groups) == batch.events <= 7
+        assert sum(group[13] for group in batch.groups) == batch.events <= 7
         cursors, seen = batch.after, seen + batch.events
     assert batch.done
     assert seen == 300
@@ -181,7 +182,7 @@ def test_damage_is_quarantined_with_its_range(tmp_path: Path) -> None:
     reader = _native.UsageReader(str(tmp_path))
     batch = reader.aggregate([], end(reader), [], 10)
     assert batch.faults == [(NODE, 1, 0, "quarantined", offsets[2], offsets[3])]
-    assert sum(group[14] for group in batch.groups) == 0 + 1 + 3 + 4
+    assert sum(group[15] for group in batch.groups) == 0 + 1 + 3 + 4
 
 
 def test_segments_go_once_every_reader_has_passed(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tollway.metering import meters
 from tollway.metering.intake import Intake
 from tollway.metering.nodes import Nodes
 from tollway.metering.query import StoredUsage
+from tollway.storage.activity import SqlActivity
 from tollway.storage.database import Database
 from tollway.storage.metering import SqlUsageStorage
 from tollway.storage.meters import hold_routes
@@ -77,6 +78,7 @@ def usage(main: Database, log: FakeLog, tmp_path: Path) -> Iterator[Usage]:
     yield Usage(
         worker=MeteringWorker(Intake(log, storage, source, clock), storage, clock),
         query=StoredUsage(log, storage, source),
+        activity=SqlActivity(database),
         nodes=Nodes(log, storage, clock),
         storage=storage,
         main=main,

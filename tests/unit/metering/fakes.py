@@ -117,7 +117,7 @@ class FakeLog:
     def aggregate(
         self, start: CursorVector, end: CursorVector, cuts: Sequence[datetime], max_events: int
     ) -> Batch:
-        totals: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * 5)
+        totals: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * 6)
         after = {shard: start[shard] for shard in end}
         faults: list[LogFault] = []
         taken = 0
@@ -129,6 +129,8 @@ class FakeLog:
                     (1, int(one.part == 0), one.units, one.bytes_in, one.bytes_out)
                 ):
                     totals[_key(one, cuts)][index] += amount
+                sums = totals[_key(one, cuts)]
+                sums[5] = max(sums[5], to_micros(one.time))
                 faults.extend(f for f in self.faults if f.shard == shard and f.start == one.offset)
                 after[shard] = one.offset + SIZE
                 taken += 1
@@ -155,7 +157,8 @@ def _key(one: UsageEvent, cuts: Sequence[datetime]) -> tuple[Any, ...]:
     start = max(
         [bucket_of(time), *(to_micros(cut) for cut in cuts if bucket_of(time) < to_micros(cut) <= time)]
     )
-    ids = [bytes(16) if value is None else value.bytes for value in (one.customer, one.consumer, one.phase)]
+    whose = (one.customer, one.consumer, one.credential, one.phase)
+    ids = [bytes(16) if value is None else value.bytes for value in whose]
     places = [bytes(16) if value is None else value.bytes for value in (one.route, one.service)]
     answer = (one.status, one.grpc_status, one.method, one.completion, one.source)
     return (start, *ids, one.test_mode, *places, *answer)

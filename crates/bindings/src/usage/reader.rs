@@ -173,6 +173,7 @@ fn group<'py>(py: Python<'py>, key: &GroupKey, sums: &Sums) -> PyResult<Bound<'p
             key.start.into_pyobject(py)?.into_any(),
             id(&key.customer),
             id(&key.consumer),
+            id(&key.credential),
             id(&key.phase),
             key.test_mode.into_pyobject(py)?.to_owned().into_any(),
             id(&key.route),
@@ -189,6 +190,7 @@ fn group<'py>(py: Python<'py>, key: &GroupKey, sums: &Sums) -> PyResult<Bound<'p
             sums.units.into_pyobject(py)?.into_any(),
             sums.bytes_in.into_pyobject(py)?.into_any(),
             sums.bytes_out.into_pyobject(py)?.into_any(),
+            sums.last.into_pyobject(py)?.into_any(),
         ],
     )
 }

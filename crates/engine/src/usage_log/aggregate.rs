@@ -11,7 +11,7 @@ use super::scan::{GapKind, Item};
 /// 15 minutes, µs.
 const BUCKET: u64 = 15 * 60 * 1_000_000;
 
-/// What the events of a group have in common: all that a meter can tell apart.
+/// What the events of a group have in common: all that a meter can tell apart, and the key that was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey {
     /// µs: the start of the 15 minutes UTC, or the latest cut within them.
@@ -20,6 +20,8 @@ pub struct GroupKey {
     pub customer: Id,
     /// Who called.
     pub consumer: Id,
+    /// With which key.
+    pub credential: Id,
     /// Under which phase of the subscription.
     pub phase: Id,
     /// Whether it is the trial of an integration.
@@ -46,6 +48,7 @@ impl GroupKey {
             start,
             customer: event.customer,
             consumer: event.consumer,
+            credential: event.credential,
             phase: event.phase,
             test_mode: event.mode == Mode::Test,
             route: event.route,
@@ -92,6 +95,8 @@ pub struct Sums {
     pub bytes_in: u128,
     /// Body bytes delivered to clients.
     pub bytes_out: u128,
+    /// The time of the latest of them, µs.
+    pub last: u64,
 }
 
 /// A stretch of a shard that holds no events, and why.
@@ -192,6 +197,7 @@ impl Batch {
                 sums.units += u128::from(event.units);
                 sums.bytes_in += u128::from(event.bytes_in);
                 sums.bytes_out += u128::from(event.bytes_out);
+                sums.last = sums.last.max(*time);
                 self.events += 1;
             }
             Item::Gap(gap) => self.faults.push(Fault {

@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBi
 from tollway.storage.database import USAGE
 from tollway.storage.types import BigInt, UtcTimestamp
 
-__all__ = ["CURSOR", "LOG_FAULT", "NODE", "NODE_ACT", "RECORD"]
+__all__ = ["ACTIVITY", "CURSOR", "LOG_FAULT", "NODE", "NODE_ACT", "RECORD"]
 
 RECORD = Table(
     "usage_record",
@@ -31,6 +31,26 @@ RECORD = Table(
 )
 Index("ix_usage_record_customer", RECORD.c.customer, RECORD.c.bucket)
 Index("ix_usage_record_consumer", RECORD.c.consumer, RECORD.c.bucket)
+
+ACTIVITY = Table(
+    "usage_activity",
+    USAGE,
+    Column("hour", BigInt, primary_key=True, autoincrement=False),
+    Column("customer", LargeBinary(16), primary_key=True),
+    Column("consumer", LargeBinary(16), primary_key=True),
+    Column("credential", LargeBinary(16), primary_key=True),
+    Column("route", LargeBinary(16), primary_key=True),
+    Column("status", Integer, primary_key=True, autoincrement=False),
+    Column("test_mode", Boolean, primary_key=True),
+    Column("endpoint", String(255), primary_key=True),
+    Column("requests", BigInt, nullable=False),
+    Column("units", BigInt, nullable=False),
+    Column("bytes_out", BigInt, nullable=False),
+    Column("last", BigInt, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_usage_activity_customer", ACTIVITY.c.customer, ACTIVITY.c.hour)
+Index("ix_usage_activity_consumer", ACTIVITY.c.consumer, ACTIVITY.c.hour)
 
 CURSOR = Table(
     "usage_cursor",
