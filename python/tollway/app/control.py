@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from importlib.metadata import version
 from uuid import UUID
 
 import uvicorn
@@ -13,8 +14,11 @@ from tollway.app.gateway import open_gateway
 from tollway.app.listeners import public_address
 from tollway.app.settings import Settings
 from tollway.gateway.publisher import Publisher
+from tollway.kernel.clock import SystemClock
 from tollway.storage.gateway import SqlConfigurationSource
+from tollway.storage.idempotency import SqlIdempotency
 from tollway.web.admin.app import create_admin_app
+from tollway.web.api import create_api_app
 
 __all__ = ["run_control"]
 
@@ -34,6 +38,9 @@ def run_control(settings: Settings, admin: socket.socket) -> None:
                 listen=public_address(admin),
                 token=settings.admin_token,
                 facts={"node_id": str(UUID(node_id(settings))), "database": "sqlite"},
+                api=create_api_app(
+                    [], idempotency=SqlIdempotency(store.database, SystemClock()), version=version("tollway")
+                ),
             )
             # uvicorn ends in good order on these signals, and then raises them once more.
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
@@ -52,6 +52,7 @@ class Database:
         # Writers of one process queue here and go on at once; between processes see `_begin_immediate`.
         self._turn = Lock() if self.engine.dialect.name == "sqlite" else None
         self._after_commit: list[Callable[[], None]] = []
+        self._joining = local()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -64,8 +65,23 @@ class Database:
         """A write transaction: committed when the block ends, rolled back when it raises."""
         with self._my_turn(), self._writer.begin() as connection:
             yield connection
+            for act in getattr(self._joining, "acts", ()):
+                act(connection)
         for hook in self._after_commit:
             hook()
+
+    @contextmanager
+    def joining_writes(self, act: Callable[[Connection], None]) -> Iterator[None]:
+        """Within the block, have `act` take part in every write transaction of this thread, at its end.
+
+        What must be committed together with work that somebody else's code does is done so.
+        """
+        before = getattr(self._joining, "acts", ())
+        self._joining.acts = (*before, act)
+        try:
+            yield
+        finally:
+            self._joining.acts = before
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Have `hook` called after every commit of this object's writes; it must be quick and not fail."""

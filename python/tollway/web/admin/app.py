@@ -21,6 +21,7 @@ from tollway.web.admin.entities import add_entity_routes
 from tollway.web.admin.groups import add_group_routes
 from tollway.web.admin.guard import AdminGuard, require_safe_listener
 from tollway.web.admin.node import add_node_routes
+from tollway.web.api.problem import BASE
 
 __all__ = ["create_admin_app"]
 
@@ -35,12 +36,14 @@ def create_admin_app(
     token: str | None = None,
     hosts: Sequence[str] = (),
     facts: dict[str, Any] | None = None,
+    api: FastAPI | None = None,
 ) -> FastAPI:
     """Make the application. Run it with `server_header=False`: it names itself as Kong's clients expect.
 
     `units` opens units of work (a `GatewayStore`), `gateways` knows who applied what (a `Publisher`).
     `listen` is the `host:port` that it will be served on, `hosts` further names that it may be called by
-    where there is no `token`. `facts` for `GET /`: `version`, `node_id`, `database`.
+    where there is no `token`. `facts` for `GET /`: `version`, `node_id`, `database`. `api` is what answers
+    below `/tollway/v1`.
 
     Raises:
         InvalidInput: `listen` can be reached from other machines, and there is no token.
@@ -49,6 +52,9 @@ def create_admin_app(
     admin = Admin(units, gateways, facts or {})
     # No page of FastAPI's own: this is Kong's API, which has a documentation.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    if api is not None:
+        app.mount(BASE, api)
+        app.add_api_route("/openapi.json", api.openapi)
     add_node_routes(app.router, admin)
     add_group_routes(app.router, admin)
     add_entity_routes(app.router, admin)

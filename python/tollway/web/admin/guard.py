@@ -10,13 +10,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollway.kernel.errors import InvalidInput
-from tollway.web.admin.answers import Json, message
+from tollway.web.admin.answers import message
+from tollway.web.api.problem import BASE, problem_response
 
 __all__ = ["AdminGuard", "require_safe_listener"]
 
@@ -36,6 +39,12 @@ def require_safe_listener(listen: str, token: str | None) -> None:
             f"{listen} can be reached from other machines, and no admin token is set",
             "set TOLLWAY_ADMIN_TOKEN to a long random text (openssl rand -hex 32), or listen on 127.0.0.1",
         )
+
+
+class _Refusal(NamedTuple):
+    status: int
+    text: str
+    headers: dict[str, str] | None = None
 
 
 class AdminGuard:
@@ -60,13 +69,13 @@ class AdminGuard:
         headers = Headers(scope=scope)
         refusal = self._stranger(headers) if self._token is None else self._unknown(headers)
         if refusal is not None:
-            await refusal(scope, receive, named)
+            await _answer(scope, refusal)(scope, receive, named)
             return
         if len(scope["path"]) > 1 and scope["path"].endswith("/"):
             scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
         await self._app(scope, receive, named)
 
-    def _unknown(self, headers: Headers) -> Json | None:
+    def _unknown(self, headers: Headers) -> _Refusal | None:
         given = headers.get("kong-admin-token")
         if given is None:
             scheme, _, credentials = headers.get("authorization", "").partition(" ")
@@ -77,13 +86,13 @@ class AdminGuard:
             return None
         else:
             text = "Unauthorized: this is not the admin token"
-        return message(401, text, {"www-authenticate": 'Bearer realm="tollway admin"'})
+        return _Refusal(401, text, {"www-authenticate": 'Bearer realm="tollway admin"'})
 
-    def _stranger(self, headers: Headers) -> Json | None:
+    def _stranger(self, headers: Headers) -> _Refusal | None:
         hosts = headers.getlist("host")
         host = _host_of(hosts[0]) if len(hosts) == 1 else ""
         if not _is_loopback(host) and host not in self._hosts:
-            return message(
+            return _Refusal(
                 403,
                 f"Host {', '.join(hosts) or '(none)'!r} is not this machine's: without an admin token the "
                 "Admin API answers only to localhost; set TOLLWAY_ADMIN_TOKEN to use other names",
@@ -91,12 +100,20 @@ class AdminGuard:
         origin = headers.get("origin")
         foreign = origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower()
         if foreign or headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
-            return message(
+            return _Refusal(
                 403,
                 f"a page of {origin or 'another site'} may not use the Admin API through your browser; "
                 "set TOLLWAY_ADMIN_TOKEN and send it to do this on purpose",
             )
         return None
+
+
+def _answer(scope: Scope, refusal: _Refusal) -> Response:
+    """Word a refusal as the part of the API does that was asked."""
+    status, text, headers = refusal
+    if not scope["path"].startswith(f"{BASE}/"):
+        return message(status, text, headers)
+    return problem_response(scope, "unauthorized" if status == 401 else "forbidden", text, headers=headers)
 
 
 def _host_of(authority: str) -> str:
