@@ -14,7 +14,7 @@ from tollway.kernel.clock import Clock
 from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import GatewayStore
 
-__all__ = ["AppliedFile", "apply_catalog_file", "plan_group"]
+__all__ = ["AppliedFile", "apply_catalog_file", "plan_group", "publish_catalog"]
 
 _RATE_LIMITING = "rate-limiting"
 
@@ -29,13 +29,19 @@ class AppliedFile(NamedTuple):
 def apply_catalog_file(gateways: GatewayStore, clock: Clock, raw: bytes, source: str) -> AppliedFile:
     """Store a catalog file's meters, plans and add-ons, and bring the plans' groups in line with it.
 
-    All of it is one transaction. What is the same as before is not written: applying twice changes nothing.
-    `source` is the file's name, for errors.
+    `source` is the file's name, for errors. See `publish_catalog`.
 
     Raises:
         CatalogFaults: names every faulty line.
     """
-    catalog = parse_catalog(raw, source)
+    return publish_catalog(gateways, clock, parse_catalog(raw, source))
+
+
+def publish_catalog(gateways: GatewayStore, clock: Clock, catalog: Catalog) -> AppliedFile:
+    """Store a catalog's meters, plans and add-ons, and bring the plans' groups in line with it.
+
+    All of it is one transaction. What is the same as before is not written: applying twice changes nothing.
+    """
     with gateways.database.write() as connection, gateways.join(connection) as gateway:
         # The clock is read under the write lock: whoever reads meters waits for it.
         applied = list(apply_catalog(Commerce(connection, clock).catalog, catalog, clock.now()))

@@ -22,6 +22,9 @@ class CatalogStore(Protocol):
     def meter(self, name: str) -> Meter | None:
         """Return the meter of that name as it is in force."""
 
+    def meters(self) -> Sequence[Meter]:
+        """Return every meter as it is in force, ordered by name."""
+
     def put_meter(self, meter: Meter, now: datetime) -> None:
         """Let a meter count from `now` on, in place of the one of its name that did until now."""
 
@@ -31,11 +34,17 @@ class CatalogStore(Protocol):
     def plans(self) -> Sequence[PlanVersion]:
         """Return the current version of every plan, ordered by name."""
 
+    def versions(self, name: str) -> Sequence[PlanVersion]:
+        """Return every version of a plan there was, the first one first."""
+
     def put_plan(self, plan: Plan, currency: Currency, now: datetime) -> PlanVersion:
         """Make this the current content of the plan of its name."""
 
     def addon(self, name: str) -> AddOnVersion | None:
         """Return the current version of an add-on."""
+
+    def addons(self) -> Sequence[AddOnVersion]:
+        """Return the current version of every add-on, ordered by name."""
 
     def put_addon(self, addon: AddOn, currency: Currency, now: datetime) -> AddOnVersion:
         """Make this the current content of the add-on of its name."""

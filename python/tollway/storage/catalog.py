@@ -61,6 +61,13 @@ class SqlCatalog:
         )
         return None if content is None else meter_from_data(json.loads(content))
 
+    def meters(self) -> Sequence[Meter]:
+        """See `CatalogStore.meters`."""
+        contents = self._connection.scalars(
+            select(METER.c.content).where(METER.c.effective_until.is_(None)).order_by(METER.c.name)
+        )
+        return [meter_from_data(json.loads(content)) for content in contents]
+
     def put_meter(self, meter: Meter, now: datetime) -> None:
         """See `CatalogStore.put_meter`."""
         self._connection.execute(
@@ -91,6 +98,16 @@ class SqlCatalog:
         found = (self.plan(name) for name in names)
         return [version for version in found if version is not None]
 
+    def versions(self, name: str) -> Sequence[PlanVersion]:
+        """See `CatalogStore.versions`."""
+        rows = self._connection.execute(
+            select(PLAN_VERSION)
+            .join(PLAN, PLAN.c.id == PLAN_VERSION.c.plan_id)
+            .where(PLAN.c.name == name)
+            .order_by(PLAN_VERSION.c.version)
+        )
+        return [plan_version(row) for row in rows]
+
     def put_plan(self, plan: Plan, currency: Currency, now: datetime) -> PlanVersion:
         """See `CatalogStore.put_plan`."""
         return plan_version(self._put(_PLANS, plan.name, plan_data(plan), currency, now))
@@ -99,6 +116,12 @@ class SqlCatalog:
         """See `CatalogStore.addon`."""
         row = self._current(_ADDONS, name)
         return None if row is None else _addon_version(row)
+
+    def addons(self) -> Sequence[AddOnVersion]:
+        """See `CatalogStore.addons`."""
+        names = self._connection.scalars(select(ADDON.c.name).order_by(ADDON.c.name)).all()
+        found = (self.addon(name) for name in names)
+        return [version for version in found if version is not None]
 
     def put_addon(self, addon: AddOn, currency: Currency, now: datetime) -> AddOnVersion:
         """See `CatalogStore.put_addon`."""
