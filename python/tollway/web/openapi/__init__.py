@@ -1,0 +1,1 @@
+"""OpenAPI files for people: read with suspicion, indexed once, shown one operation at a time."""
