@@ -28,7 +28,7 @@ from tollway.app.settings import Settings, load_settings
 
 __all__ = ["Stack", "StackError", "start"]
 
-_DEFAULT_PORTS = {"proxy": 8000, "admin": 8001, "status": 8100}
+_DEFAULT_PORTS = {"proxy": 8000, "admin": 8001, "console": 8002, "portal": 8003, "status": 8100}
 _UPSTREAM_PORT = 9000
 _PATIENCE = 60.0
 _LOG_TAIL = 15
@@ -60,7 +60,7 @@ class Stack:
         return self.folder / "upstream-requests"
 
     def url(self, listener: str) -> str:
-        """Return a listener's URL: `proxy`, `admin` or `status`."""
+        """Return a listener's URL: `proxy`, `admin`, `console`, `portal` or `status`."""
         return f"http://{self.addresses[listener]}"
 
     def tollway(self, *arguments: str) -> str:

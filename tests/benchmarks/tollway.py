@@ -73,6 +73,8 @@ class Tollway:
             "TOLLWAY_DATA_DIR": str(data_dir),
             "TOLLWAY_PROXY_LISTEN": f"127.0.0.1:{_PROXY}",
             "TOLLWAY_ADMIN_LISTEN": f"127.0.0.1:{_ADMIN}",
+            "TOLLWAY_CONSOLE_LISTEN": "off",
+            "TOLLWAY_PORTAL_LISTEN": "off",
             "TOLLWAY_STATUS_LISTEN": f"127.0.0.1:{_STATUS}",
             "TOLLWAY_USAGE_LOG_LEVEL": "group",
         }

@@ -71,7 +71,7 @@ class Stack:
     def __init__(self, folder: Path, *, package: Path | None = None, **settings: str) -> None:
         """`package` is a folder with another build of the package; `settings` are environment variables."""
         self.folder = folder
-        self.ports = {name: _free_port() for name in ("proxy", "admin", "status")}
+        self.ports = {name: _free_port() for name in ("proxy", "admin", "console", "portal", "status")}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOLLWAY_")}
         listen = {f"TOLLWAY_{name.upper()}_LISTEN": f"127.0.0.1:{port}" for name, port in self.ports.items()}
         self.environment = inherited | listen | {"TOLLWAY_DATA_DIR": str(folder / "data")} | settings

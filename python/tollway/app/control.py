@@ -1,18 +1,24 @@
-"""Control's process: the Admin API, and the configuration stream that gateways follow."""
+"""Control's process: Admin API, console and portal, and the configuration stream that gateways follow."""
 
 from __future__ import annotations
 
 import signal
 import socket
+import threading
+from collections.abc import Mapping
 from importlib.metadata import version
 from uuid import UUID
 
-import uvicorn
+from fastapi import FastAPI
 
+from tollway.app.console import console_app
 from tollway.app.data_dir import node_id
 from tollway.app.gateway import open_gateway
 from tollway.app.listeners import public_address
+from tollway.app.portal import portal_app
+from tollway.app.serving import served
 from tollway.app.settings import Settings
+from tollway.app.shop import Shop
 from tollway.gateway.publisher import Publisher
 from tollway.kernel.clock import SystemClock
 from tollway.storage.gateway import SqlConfigurationSource
@@ -22,38 +28,38 @@ from tollway.web.api import create_api_app
 
 __all__ = ["run_control"]
 
-_GRACE_SECONDS = 5
 
+def run_control(settings: Settings, listeners: Mapping[str, socket.socket]) -> None:
+    """Serve each application on its listening socket, and the configuration to gateways, until SIGTERM.
 
-def run_control(settings: Settings, admin: socket.socket) -> None:
-    """Serve the Admin API on a listening socket, and the configuration to gateways, until SIGTERM."""
+    `listeners` has `admin`, and `console` and `portal` where they are not switched off.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     with open_gateway(settings) as store:
         publisher = Publisher(SqlConfigurationSource(store.database), settings.control_socket)
         store.database.after_commit(publisher.wake)
         publisher.start()
         try:
-            app = create_admin_app(
-                units=store,
-                gateways=publisher,
-                listen=public_address(admin),
-                token=settings.admin_token,
-                facts={"node_id": str(UUID(node_id(settings))), "database": "sqlite"},
-                api=create_api_app(
-                    [], idempotency=SqlIdempotency(store.database, SystemClock()), version=version("tollway")
-                ),
-            )
-            # uvicorn ends in good order on these signals, and then raises them once more.
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: None)
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    app,
-                    access_log=False,
-                    log_level="warning",
-                    server_header=False,
-                    timeout_graceful_shutdown=_GRACE_SECONDS,
-                )
-            )
-            server.run(sockets=[admin])
+            shop = Shop(settings, store, publisher, SystemClock())
+            apps = {
+                "admin": _admin_app(shop, public_address(listeners["admin"])),
+                "console": console_app(shop),
+                "portal": portal_app(shop),
+            }
+            with served({name: (apps[name], listener) for name, listener in listeners.items()}, stop):
+                stop.wait()
         finally:
             publisher.stop()
+
+
+def _admin_app(shop: Shop, listen: str) -> FastAPI:
+    return create_admin_app(
+        units=shop.store,
+        gateways=shop.gateways,
+        listen=listen,
+        token=shop.settings.admin_token,
+        facts={"node_id": str(UUID(node_id(shop.settings))), "database": "sqlite"},
+        api=create_api_app([], idempotency=SqlIdempotency(shop.main, shop.clock), version=version("tollway")),
+    )

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -26,7 +27,7 @@ from tollway.kernel.errors import TollwayError
 __all__ = ["serve"]
 
 _LIFELINE_FD = "TOLLWAY_LIFELINE_FD"
-_ADMIN_FD = "TOLLWAY_ADMIN_FD"
+_LENT_FDS = "TOLLWAY_LENT_FDS"
 _DRAIN_SECONDS = 10
 _READY_POLL_SECONDS = 0.05
 
@@ -91,8 +92,15 @@ def _prepare_gateway(
 
 def _serve_all(settings: Settings) -> None:
     proxy = open_listener("TOLLWAY_PROXY_LISTEN", settings.proxy_listen)
-    admin = _open_admin(settings)
+    lent = _open_control(settings)
     status = open_listener("TOLLWAY_STATUS_LISTEN", settings.status_listen)
+    # Port 0 is a real one by now: control and worker write links to these.
+    settings = settings.model_copy(
+        update={
+            f"{name}_listen": _with_port(getattr(settings, f"{name}_listen"), listener)
+            for name, listener in {"proxy": proxy, **lent}.items()
+        }
+    )
     # Only this process holds the pipe's other end: when it is gone, however it went, children read its end.
     lifeline, _held = os.pipe()
     gateway = _prepare_gateway(settings, proxy, status, lifeline=lifeline)
@@ -102,27 +110,23 @@ def _serve_all(settings: Settings) -> None:
         with gateway.document() as options:
             return subprocess.Popen(_GATEWAY_COMMAND, stdin=options, pass_fds=gateway.files, env=environment)
 
-    def start_role(role: Role, inherited: socket.socket | None = None) -> subprocess.Popen[bytes]:
-        files = (lifeline,) if inherited is None else (lifeline, inherited.fileno())
-        extra = {} if inherited is None else {_ADMIN_FD: str(inherited.fileno())}
+    def start_role(role: Role, lent: Mapping[str, socket.socket]) -> subprocess.Popen[bytes]:
+        files = {name: listener.fileno() for name, listener in lent.items()}
         return subprocess.Popen(
             (sys.executable, "-m", "tollway", "serve", "--role", role.value),
             stdin=subprocess.DEVNULL,
-            pass_fds=files,
-            env=environment | extra,
+            pass_fds=(lifeline, *files.values()),
+            env=environment | {_LENT_FDS: json.dumps(files)},
         )
 
-    addresses = {
-        "proxy": public_address(proxy),
-        "admin": public_address(admin),
-        "status": public_address(status),
-    }
+    listeners = {"proxy": proxy, **lent, "status": status}
+    addresses = {name: public_address(listener) for name, listener in listeners.items()}
     threading.Thread(target=_announce, args=(addresses,), name="announce", daemon=True).start()
     Supervisor(
         [
             Child("gateway", start_gateway, grace=_DRAIN_SECONDS + 5),
-            Child("worker", lambda: start_role(Role.WORKER), grace=10),
-            Child("control", lambda: start_role(Role.CONTROL, admin), grace=10),
+            Child("worker", lambda: start_role(Role.WORKER, {}), grace=10),
+            Child("control", lambda: start_role(Role.CONTROL, lent), grace=10),
         ],
         changed=lambda processes: write_run_file(settings, {"listen": addresses, "processes": processes}),
     ).run()
@@ -167,9 +171,9 @@ def _serve_control(settings: Settings) -> None:
     from tollway.app.control import run_control  # noqa: PLC0415  # only this role needs a web framework
 
     _end_with_supervisor()
-    inherited = os.environ.get(_ADMIN_FD)
-    admin = _open_admin(settings) if inherited is None else socket.socket(fileno=int(inherited))
-    run_control(settings, admin)
+    lent = json.loads(os.environ.get(_LENT_FDS, "{}"))
+    listeners = {name: socket.socket(fileno=file) for name, file in lent.items()}
+    run_control(settings, listeners or _open_control(settings))
 
 
 def _serve_worker(settings: Settings) -> None:
@@ -180,6 +184,20 @@ def _serve_worker(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     run_worker(settings, stop)
+
+
+def _open_control(settings: Settings) -> dict[str, socket.socket]:
+    """Open what control serves: the Admin API, and the sites that are not switched off."""
+    listeners = {"admin": _open_admin(settings)}
+    for name in ("console", "portal"):
+        address = getattr(settings, f"{name}_listen")
+        if address != "off":
+            listeners[name] = open_listener(f"TOLLWAY_{name.upper()}_LISTEN", address)
+    return listeners
+
+
+def _with_port(address: str, listener: socket.socket) -> str:
+    return f"{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
 
 
 def _open_admin(settings: Settings) -> socket.socket:

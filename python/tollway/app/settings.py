@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -45,8 +46,27 @@ def _listener(value: object) -> object:
     return value
 
 
+def _optional_listener(value: object) -> object:
+    return "off" if value in {"", "off"} else _listener(value)
+
+
+def _origin(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
+        raise ValueError("write scheme and host alone, e.g. https://api.example.com")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
 Listener = Annotated[str, BeforeValidator(_listener)]
 """`host:port`; port 0 lets the system choose."""
+
+OptionalListener = Annotated[str, BeforeValidator(_optional_listener)]
+"""A listener that `off` switches off."""
+
+Origin = Annotated[str, BeforeValidator(_origin)]
+"""How others reach a listener: scheme and host, and a port where it isn't the scheme's own."""
 
 
 class Settings(BaseSettings):
@@ -61,7 +81,12 @@ class Settings(BaseSettings):
     admin_token: str | None = Field(default=None, repr=False)
     proxy_listen: Listener = "0.0.0.0:8000"
     admin_listen: Listener = "127.0.0.1:8001"
+    console_listen: OptionalListener = "127.0.0.1:8002"
+    portal_listen: OptionalListener = "0.0.0.0:8003"
     status_listen: Listener = "127.0.0.1:8100"
+    proxy_url: Origin | None = None
+    portal_url: Origin | None = None
+    console_url: Origin | None = None
     invoice_grace_minutes: int = Field(default=60, ge=0)
     usage_log_level: Durability = Durability.GROUP
     usage_log_budget_mib: int = Field(default=32_768, ge=64)
@@ -87,6 +112,16 @@ class Settings(BaseSettings):
         """The Unix socket on which control serves the configuration to gateways."""
         return self.data_dir / "control.sock"
 
+    @property
+    def portal_origin(self) -> str:
+        """What links in mails begin with. Never what a request calls its host: anybody may write that."""
+        return self.portal_url or local_origin(self.portal_listen)
+
+    @property
+    def console_origin(self) -> str:
+        """What links to the console begin with."""
+        return self.console_url or local_origin(self.console_listen)
+
     def environment(self) -> dict[str, str]:
         """Return the same settings as environment variables, for a child process."""
         values = self.model_dump(mode="json", exclude_none=True)
@@ -104,6 +139,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flag over environment over `tollway.toml` in the working directory."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def local_origin(listener: str) -> str:
+    """Return how this machine reaches a listener; wildcards and loopback are called localhost."""
+    host, _, port = listener.rpartition(":")
+    local = host in {"0.0.0.0", "[::]", "127.0.0.1", "[::1]"}  # noqa: S104  # compared, not bound
+    return f"http://{'localhost' if local else host}:{port}"
 
 
 def load_settings(**flags: Any) -> Settings:

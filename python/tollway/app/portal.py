@@ -1,0 +1,33 @@
+"""Wires the portal: its use cases over the main database and the gateway's configuration."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from tollway.app.shop import Shop
+from tollway.app.sites import make_site
+from tollway.web.portal.app import TEMPLATES, create_portal_app
+from tollway.web.portal.context import Portal
+from tollway.web.ui.brand import Brand
+
+__all__ = ["portal_app"]
+
+
+def portal_app(shop: Shop) -> FastAPI:
+    """Make the portal."""
+    settings = shop.settings
+    site = make_site(
+        settings,
+        "portal",
+        brand=Brand(),
+        identify=lambda _token: None,
+        public_url=settings.portal_url,
+        folders=[TEMPLATES],
+    )
+    return create_portal_app(
+        Portal(
+            site=site,
+            proxy_url=settings.proxy_url,
+            proxy_port=int(settings.proxy_listen.rpartition(":")[2]),
+        )
+    )

@@ -1,0 +1,1 @@
+"""The operator console: where the seller runs the shop."""

@@ -1,0 +1,39 @@
+"""Everything the portal's pages work with. A part that brings a use case adds its field here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from tollway.accounts.models import SignedIn
+from tollway.web.ui.site import Site
+
+__all__ = ["Portal"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portal:
+    """Handed to every page module's `add_pages`; `app/portal.py` fills it.
+
+    `proxy_url` is where API clients send their calls; None where it is whatever host they call the portal by,
+    with `proxy_port`.
+    """
+
+    site: Site
+    proxy_url: str | None
+    proxy_port: int
+
+    def api_url(self, request: Request) -> str:
+        """Return where API clients send their calls, without a slash at the end."""
+        return self.proxy_url or f"http://{request.url.hostname}:{self.proxy_port}"
+
+    @staticmethod
+    def member(request: Request) -> SignedIn:
+        """Return who is signed in, and the organisation they act for; for pages with `Access.SIGNED_IN`.
+
+        Every object that a page shows or changes is looked up through `member.organisation`.
+        """
+        signed = request.state.signed
+        assert isinstance(signed, SignedIn)
+        return signed

@@ -1,0 +1,42 @@
+"""How figures and moments are written on pages: amounts with their currency, times in UTC and said so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from markupsafe import Markup
+
+__all__ = ["FILTERS", "count", "day", "initials", "moment"]
+
+
+def count(value: Decimal | int) -> str:
+    """Return a count with separators: `41,280`."""
+    return f"{value:,}"
+
+
+def day(instant: datetime, *, year: bool = True) -> Markup:
+    """Return a date as people write it: `20 Nov 2026`."""
+    text = f"{instant.day} {instant:%b %Y}" if year else f"{instant.day} {instant:%b}"
+    return Markup('<time datetime="{}">{}</time>').format(instant.date().isoformat(), text)
+
+
+def moment(instant: datetime) -> Markup:
+    """Return a date and a time: `20 Nov 2026, 18:39 UTC`."""
+    text = f"{instant.day} {instant:%b %Y, %H:%M} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(instant.isoformat(timespec="seconds"), text)
+
+
+def initials(name: str) -> str:
+    """Return up to two letters for the picture of a person or an organisation."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    return "".join(word[0] for word in words[:2]).upper() or "–"
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {"count": count, "day": day, "moment": moment, "initials": initials}
+)
+"""What templates call them by."""
