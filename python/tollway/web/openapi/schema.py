@@ -139,7 +139,7 @@ class SchemaReader:
                 return f"object of {name or self._kind(self._merged(more, 0), depth + 1)} by name"
             return "object"
         form = text(schema.get("format"))
-        return f"{word} ({form})" if form and form != word and word != "null" else word
+        return f"{word} ({form})" if form and word not in {form, "null"} else word
 
 
 def _guess(schema: dict[str, object]) -> str:
