@@ -19,6 +19,7 @@ from tollway.app.portal import portal_app
 from tollway.app.serving import served
 from tollway.app.settings import Settings
 from tollway.app.shop import Shop
+from tollway.app.usage import open_usage
 from tollway.gateway.publisher import Publisher
 from tollway.kernel.clock import SystemClock
 from tollway.storage.gateway import SqlConfigurationSource
@@ -37,12 +38,13 @@ def run_control(settings: Settings, listeners: Mapping[str, socket.socket]) -> N
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with open_gateway(settings) as store:
+    clock = SystemClock()
+    with open_gateway(settings) as store, open_usage(settings, clock) as usage:
         publisher = Publisher(SqlConfigurationSource(store.database), settings.control_socket)
         store.database.after_commit(publisher.wake)
         publisher.start()
         try:
-            shop = Shop(settings, store, publisher, SystemClock())
+            shop = Shop(settings, store, usage, publisher, clock)
             apps = {
                 "admin": _admin_app(shop, public_address(listeners["admin"])),
                 "console": console_app(shop),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tollway.app.settings import Settings
+from tollway.app.usage import Usage
 from tollway.gateway.ports import ConnectedGateways
 from tollway.kernel.clock import Clock
 from tollway.storage.database import Database
@@ -19,6 +20,8 @@ class Shop:
 
     settings: Settings
     store: GatewayStore
+    usage: Usage
+    """What was metered; its `main` is another handle of the same database."""
     gateways: ConnectedGateways
     clock: Clock
 
