@@ -21,6 +21,7 @@ import tollway.contracts.configuration as wire
 from tests.support.databases import migrated
 from tests.support.gateway import open_store
 from tests.support.stream import Replica
+from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.engine import NativeEngineCheck
 from tollway.gateway.models import Attribution
 from tollway.gateway.publisher import updates
@@ -38,6 +39,24 @@ UPDATE = "TOLLWAY_UPDATE_GOLDEN" in os.environ
 
 def _id(number: int) -> str:
     return str(UUID(int=0x7000_8000_0000_0000_0000 + number))
+
+
+ENTITLEMENT: EntitlementView = {
+    "subscription": _id(71),
+    "plan": "pro",
+    "addons": ["extra_analytics"],
+    "features": ["analytics_advanced", "data_v1"],
+    "quotas": [
+        {
+            "meter": "api_calls",
+            "counted": "requests",
+            "filter": {"status": ["2xx", "404"], "method": ["GET"], "route": [_id(11)]},
+            "any_completion": False,
+            "limit": 100_000,
+            "boundaries": [1_793_491_200_000_000, 1_796_083_200_000_000, 1_798_761_600_000_000],
+        }
+    ],
+}
 
 
 @pytest.fixture
@@ -94,6 +113,11 @@ def frames(database: Database) -> dict[str, list[Any]]:
             bob.id,
             Attribution(customer_id=UUID(_id(61)), phase_id=UUID(_id(62)), mode=Mode.TEST),
         )
+        gateway.consumers.entitle(bob.id, ENTITLEMENT)
+        gateway.shop.set(
+            [{"feature": "data_v2", "plans": ["scale"], "addons": ["data_v2_pack"]}],
+            "https://portal.example.com/",
+        )
         for group in ("pro", "beta"):
             gateway.consumer_groups.add(gateway.consumer_groups.get(group).id, bob.id)
         for group in ("writers", "readers"):
@@ -109,6 +133,7 @@ def frames(database: Database) -> dict[str, list[Any]]:
         )
         for number, key in ((51, "the-first-key"), (52, "the-second-key")):
             gateway.key_auths.create({"id": _id(number), "key": key, "consumer": {"username": "bob"}})
+        gateway.key_auths.update(_id(52), {"ttl": 86_400})
     with source.read() as reader:
         full = [json.loads(frame) for frame in updates.full(reader)]
     with store.write() as gateway:

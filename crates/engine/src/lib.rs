@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod control;
+pub mod entitlement;
 pub mod failpoint;
 pub mod limits;
 pub mod phases;

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
+from tollway.contracts.entitlement import EntitlementView, Offer
+
 __all__ = [
     "FRAME_LIMIT",
     "PROTOCOL",
@@ -108,12 +110,17 @@ class PluginPart(TypedDict):
 
 
 class Base(TypedDict):
-    """The small, complete part. Routes stand in the order of their creation."""
+    """The small, complete part. Routes stand in the order of their creation.
+
+    `offers` are ordered by feature; `portal_url` is the portal's origin, without a slash at its end.
+    """
 
     services: list[ServicePart]
     routes: list[RoutePart]
     consumer_groups: list[GroupPart]
     plugins: list[PluginPart]
+    offers: list[Offer]
+    portal_url: str | None
 
 
 class ConsumerRow(TypedDict):
@@ -128,6 +135,7 @@ class ConsumerRow(TypedDict):
     customer: str | None
     phase: str | None
     mode: Literal["live", "test"]
+    entitlement: EntitlementView | None
 
 
 class KeyAuthRow(TypedDict):
@@ -136,6 +144,8 @@ class KeyAuthRow(TypedDict):
     id: str
     hash: str
     consumer: str
+    expires_at: int | None
+    """µs since 1970: from then on the key opens nothing."""
 
 
 class Put(TypedDict, total=False):

@@ -8,7 +8,8 @@ InvalidInput
 ├── InvalidOffset         7   not a page's token
 └── InvalidOption        11   a list cannot be filtered like that
 Conflict
-└── UniqueViolation       5   the name is taken
+├── UniqueViolation       5   the name is taken
+└── KeyEnds              12   the key has an end already
 NotFound
 └── EntityNotFound        6
 """
@@ -16,6 +17,7 @@ NotFound
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -28,6 +30,7 @@ __all__ = [
     "InvalidOffset",
     "InvalidOption",
     "InvalidPrimaryKey",
+    "KeyEnds",
     "KongError",
     "PrimaryKeyViolation",
     "SchemaViolation",
@@ -156,6 +159,21 @@ class UniqueViolation(KongError, Conflict):
     def __init__(self, key: Mapping[str, Any]) -> None:
         self.fields = key
         self.message = f"UNIQUE violation detected on '{pretty(key)}'"
+        Conflict.__init__(self, self.message)
+
+
+class KeyEnds(KongError, Conflict):
+    """The key has an end already, by a `ttl` or by having been rotated. Kong has no code for this one."""
+
+    code = 12
+    title = "key ends"
+
+    def __init__(self, credential_id: UUID, expires_at: datetime) -> None:
+        self.fields = {"id": str(credential_id)}
+        self.message = (
+            f"the key ends at {expires_at:%Y-%m-%dT%H:%M:%SZ} already; make a new one with "
+            "POST /consumers/{consumer}/key-auth"
+        )
         Conflict.__init__(self, self.message)
 
 

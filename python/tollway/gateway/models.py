@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from tollway.contracts.entitlement import EntitlementView, Offer
 from tollway.kernel.mode import Mode
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Plugin",
     "Route",
     "Service",
+    "Shop",
 ]
 
 
@@ -81,11 +83,12 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer(Entity):
-    """A calling identity."""
+    """A calling identity; `entitlement` is what its subscription grants now, None without one in force."""
 
     username: str | None
     custom_id: str | None
     attribution: Attribution
+    entitlement: EntitlementView | None
     updated_at: datetime
 
 
@@ -93,7 +96,8 @@ class Consumer(Entity):
 class KeyAuth(Entity):
     """An API key of a consumer. The key itself is nowhere, unless its owner supplied it.
 
-    `hash` is the hex of HMAC-SHA256(pepper, key), `encrypted` a supplied key under the at-rest key.
+    `hash` is the hex of HMAC-SHA256(pepper, key), `encrypted` a supplied key under the at-rest key. From
+    `expires_at` on the key opens nothing; None: it lasts until it is deleted.
     """
 
     consumer_id: UUID
@@ -101,6 +105,7 @@ class KeyAuth(Entity):
     pepper_id: str
     last_four: str
     encrypted: bytes | None
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,3 +144,11 @@ class Plugin(Entity):
         """What may exist once: the plugin's name and everything that it is scoped to."""
         scopes = (self.route_id, self.service_id, self.consumer_id, self.consumer_group_id)
         return ":".join([self.name, *(str(scope) if scope else "" for scope in scopes)])
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Where refused callers are sent: which plans and add-ons have which feature, and the portal's origin."""
+
+    offers: tuple[Offer, ...] = ()
+    portal_url: str | None = None

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from tollway.gateway.models import Acl, Consumer, ConsumerGroup, Entity, KeyAuth, Plugin, Route, Service
+from tollway.contracts.entitlement import EntitlementView
+from tollway.gateway.models import Acl, Consumer, ConsumerGroup, Entity, KeyAuth, Plugin, Route, Service, Shop
 
 __all__ = [
     "Changes",
@@ -24,8 +26,10 @@ __all__ = [
     "EntityRepository",
     "GatewayRepositories",
     "GatewayState",
+    "KeyAuthRepository",
     "KeyEntry",
     "Members",
+    "ShopRepository",
     "TagFilter",
     "TaggedEntity",
 ]
@@ -77,6 +81,13 @@ class EntityRepository(Protocol[M]):
         """Remove an entity to which nothing refers."""
 
 
+class KeyAuthRepository(EntityRepository[KeyAuth], Protocol):
+    """API keys."""
+
+    def ended(self, *, before: datetime, limit: int) -> list[KeyAuth]:
+        """Return up to `limit` keys that ended before this instant."""
+
+
 class Members(Protocol):
     """Which consumers are in which groups."""
 
@@ -114,6 +125,7 @@ class ConsumerEntry(NamedTuple):
     groups: Sequence[UUID] = ()
     acls: Sequence[str] = ()
     plugins: Sequence[Plugin] = ()
+    entitlement: EntitlementView | None = None
 
 
 class KeyEntry(NamedTuple):
@@ -122,6 +134,17 @@ class KeyEntry(NamedTuple):
     id: UUID
     hash: str
     consumer_id: UUID
+    expires_at: datetime | None
+
+
+class ShopRepository(Protocol):
+    """What there is to buy, as far as refusals speak of it."""
+
+    def get(self) -> Shop:
+        """Return it; an empty one where none was stored."""
+
+    def put(self, shop: Shop) -> None:
+        """Store it in the place of what was there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +246,7 @@ class GatewayRepositories(Protocol):
     @property
     def consumers(self) -> EntityRepository[Consumer]: ...
     @property
-    def key_auths(self) -> EntityRepository[KeyAuth]: ...
+    def key_auths(self) -> KeyAuthRepository: ...
     @property
     def acls(self) -> EntityRepository[Acl]: ...
     @property
@@ -232,6 +255,8 @@ class GatewayRepositories(Protocol):
     def consumer_groups(self) -> EntityRepository[ConsumerGroup]: ...
     @property
     def members(self) -> Members: ...
+    @property
+    def shop(self) -> ShopRepository: ...
     @property
     def configuration(self) -> ConfigurationReader: ...
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +20,13 @@ from tollway.contracts.configuration import (
     RoutePart,
     ServicePart,
 )
-from tollway.gateway.models import ConsumerGroup, Plugin, Route, Service
+from tollway.gateway.models import ConsumerGroup, Plugin, Route, Service, Shop
 from tollway.gateway.ports import ConsumerEntry, KeyEntry
 
-__all__ = ["base_part", "consumer_row", "encode", "join_base", "key_auth_row", "with_base"]
+__all__ = ["base_part", "consumer_row", "encode", "join_base", "key_auth_row", "shop_part", "with_base"]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def base_part(entity: Service | Route | ConsumerGroup | Plugin) -> bytes:
@@ -35,12 +38,18 @@ def base_part(entity: Service | Route | ConsumerGroup | Plugin) -> bytes:
     return encode(_plugin(entity) if isinstance(entity, Plugin) else _group(entity))
 
 
+def shop_part(shop: Shop) -> bytes:
+    """Return the base's members that say what there is to buy, without the braces."""
+    return encode({"offers": list(shop.offers), "portal_url": shop.portal_url})[1:-1]
+
+
 def join_base(
     *,
     services: Iterable[bytes],
     routes: Iterable[bytes],
     consumer_groups: Iterable[bytes],
     plugins: Iterable[bytes],
+    shop: bytes,
 ) -> bytes:
     """Return the base's JSON from that of its parts. Routes oldest first: the older of two equals wins."""
     lists = {
@@ -50,7 +59,7 @@ def join_base(
         b"plugins": plugins,
     }
     fields = (b'"' + name + b'":[' + b",".join(parts) + b"]" for name, parts in lists.items())
-    return b"{" + b",".join(fields) + b"}"
+    return b"{" + b",".join([*fields, shop]) + b"}"
 
 
 def with_base(frame: Mapping[str, Any], base: bytes) -> bytes:
@@ -70,12 +79,18 @@ def consumer_row(entry: ConsumerEntry) -> ConsumerRow:
         "customer": None if entry.customer_id is None else str(entry.customer_id),
         "phase": None if entry.phase_id is None else str(entry.phase_id),
         "mode": entry.mode,
+        "entitlement": entry.entitlement,
     }
 
 
 def key_auth_row(entry: KeyEntry) -> KeyAuthRow:
     """Return a row of the table `key_auth`."""
-    return {"id": str(entry.id), "hash": entry.hash, "consumer": str(entry.consumer_id)}
+    return {
+        "id": str(entry.id),
+        "hash": entry.hash,
+        "consumer": str(entry.consumer_id),
+        "expires_at": None if entry.expires_at is None else _microseconds(entry.expires_at),
+    }
 
 
 def encode(value: Any) -> bytes:
@@ -143,6 +158,10 @@ def _reference(target: UUID | None) -> Reference | None:
 
 def _list(value: tuple[str, ...] | None) -> list[str] | None:
     return None if value is None else list(value)
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def _seconds(instant: datetime) -> int:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from tests.support.gateway import SECRET
+from tests.contract.admin.conftest import Current
+from tests.support.gateway import SECRET, open_store
+from tollway.gateway.errors import KeyEnds, SchemaViolation
 from tollway.gateway.key_format import is_well_formed
 from tollway.gateway.models import Attribution
 from tollway.gateway.secrets import KeyVault, derive_keys
+from tollway.kernel.clock import ManualClock
 from tollway.kernel.mode import Mode
 from tollway.storage.database import Database
 from tollway.storage.gateway import GatewayStore
@@ -115,7 +120,59 @@ def test_short_key_does_not_show_its_end(admin: TestClient, database: Database) 
         assert connection.execute(text("SELECT last_four FROM key_auth_credential")).scalar_one() == "****"
 
 
-def test_expiring_keys_are_refused_and_not_ignored(admin: TestClient) -> None:
-    answer = admin.post("/consumers/bob/key-auth", json={"ttl": 60})
-    assert answer.status_code == 400
-    assert "not supported" in answer.json()["fields"]["ttl"]
+def test_key_with_a_ttl_shows_what_is_left_and_then_is_gone(
+    admin: TestClient, current: Current, database: Database
+) -> None:
+    clock = ManualClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
+    current.store = store = open_store(database, clock=clock)
+    made = admin.post("/consumers/bob/key-auth", json={"key": "the-ending-key", "ttl": 60}).json()
+    assert made["ttl"] == 60
+    clock.advance(timedelta(seconds=20))
+    assert admin.get(f"/key-auths/{made['id']}").json()["ttl"] == 40
+    # A change of something else, and an echo, leave the end where it is.
+    admin.patch(f"/key-auths/{made['id']}", json={"tags": ["ci"]})
+    admin.patch(f"/key-auths/{made['id']}", json={"ttl": 41})
+    with store.read() as gateway:
+        (key,) = gateway.key_auths.repository.all()
+    assert key.expires_at == datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
+    clock.advance(timedelta(seconds=40))
+    assert admin.get(f"/key-auths/{made['id']}").status_code == 404
+    # Its text may be used anew, before anything was purged.
+    again = admin.post("/consumers/bob/key-auth", json={"key": "the-ending-key"})
+    assert (again.status_code, again.json()["ttl"]) == (201, None)
+
+
+@pytest.mark.parametrize(("given", "shown"), [({"ttl": 0}, None), ({"ttl": None}, None), ({"ttl": 5}, 5)])
+def test_ttl_can_be_taken_away_and_moved(admin: TestClient, given: dict[str, Any], shown: int | None) -> None:
+    made = admin.post("/consumers/bob/key-auth", json={"ttl": 3600}).json()
+    assert admin.patch(f"/key-auths/{made['id']}", json=given).json()["ttl"] == shown
+
+
+@pytest.mark.parametrize("ttl", [-1, 100_000_001, "soon"])
+def test_ttl_out_of_range_is_refused(admin: TestClient, ttl: Any) -> None:
+    answer = admin.post("/consumers/bob/key-auth", json={"ttl": ttl})
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["ttl"])
+
+
+def test_rotation_gives_a_successor_once(admin: TestClient, database: Database) -> None:
+    admin.post("/consumers/bob/key-auth", json={"key": "the-old-key", "tags": ["ci"]})
+    clock = ManualClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
+    store = open_store(database, clock=clock)
+    with store.write() as gateway:
+        old = gateway.key_auths.get("the-old-key")
+        rotation = gateway.key_auths.rotate(old.id, timedelta(days=7))
+        assert gateway.key_auths.reveal(rotation.new).startswith("tollway_live_")
+    assert rotation.old.expires_at == clock.now() + timedelta(days=7)
+    assert rotation.new.expires_at is None
+    assert (rotation.new.consumer_id, rotation.new.tags) == (old.consumer_id, ("ci",))
+    with store.write() as gateway, pytest.raises(KeyEnds, match="2026-11-29T12:00:00Z"):
+        gateway.key_auths.rotate(old.id, timedelta(days=7))
+    with store.write() as gateway, pytest.raises(SchemaViolation, match="between 0 and 2592000"):
+        gateway.key_auths.rotate(rotation.new.id, timedelta(days=30, microseconds=1))
+    clock.advance(timedelta(days=7, minutes=1))
+    with store.write() as gateway:
+        assert gateway.key_auths.purge(10) == 0  # not a moment more than the minute that clocks may differ
+    clock.advance(timedelta(microseconds=1))
+    with store.write() as gateway:
+        assert gateway.key_auths.purge(10) == 1
+        assert [key.id for key in gateway.key_auths.repository.all()] == [rotation.new.id]

@@ -142,6 +142,8 @@ def base(port: int, minute: int) -> dict[str, Any]:
         "services": [service],
         "routes": [route(ROUTE, "/api"), route(OPEN_ROUTE, "/open")],
         "consumer_groups": [],
+        "offers": [],
+        "portal_url": None,
         "plugins": [plugin("key-auth", key_auth), plugin("rate-limiting", rate_limiting)],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tests.support.databases import migrated
 from tests.support.gateway import Engine, open_store
 from tests.support.stream import Replica
+from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.errors import KongError
 from tollway.gateway.models import Attribution
 from tollway.gateway.publisher import updates
@@ -24,6 +26,7 @@ from tollway.storage.gateway.base import BaseCache
 
 NAMES = st.sampled_from(["a", "b", "c"])
 NEW_NAMES = st.sampled_from(["0", "a", "d"])
+PLANS = st.sampled_from(["basic", "pro"])
 KEYS = st.sampled_from([f"key-number-{number}" for number in range(4)])
 LIMIT = {"name": "rate-limiting", "config": {"minute": 5}}
 
@@ -42,6 +45,18 @@ def _attribute(gateway: Gateway, name: str, mode: Mode) -> None:
     consumer = gateway.consumers.get(name)
     payer = Attribution(customer_id=consumer.id, phase_id=None, mode=mode)
     gateway.consumers.attribute(consumer.id, payer)
+
+
+def _entitle(gateway: Gateway, name: str, plan: str | None) -> None:
+    consumer = gateway.consumers.get(name).id
+    view: EntitlementView | None = plan and {
+        "subscription": str(consumer),
+        "plan": plan,
+        "addons": [],
+        "features": ["f"],
+        "quotas": [],
+    }
+    gateway.consumers.entitle(consumer, view)
 
 
 def _member(gateway: Gateway, group: str, consumer: str, *, there: bool) -> None:
@@ -75,6 +90,14 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.tuples(NAMES, NAMES).map(lambda t: lambda g: g.consumers.update(t[0], {"username": t[1]})),
     NAMES.map(lambda n: lambda g: g.consumers.delete(n)),
     st.tuples(NAMES, st.sampled_from(Mode)).map(lambda t: lambda g: _attribute(g, *t)),
+    st.tuples(NAMES, st.none() | PLANS).map(lambda t: lambda g: _entitle(g, *t)),
+    st.tuples(PLANS, st.sampled_from([None, "https://portal.test/"])).map(
+        lambda t: lambda g: g.shop.set([{"feature": "f", "plans": [t[0]], "addons": []}], t[1])
+    ),
+    st.tuples(KEYS, st.sampled_from([0, 60])).map(
+        lambda t: lambda g: g.key_auths.update(t[0], {"ttl": t[1]})
+    ),
+    KEYS.map(lambda k: lambda g: g.key_auths.rotate(g.key_auths.get(k).id, timedelta(days=1))),
     st.tuples(NAMES, KEYS).map(
         lambda t: lambda g: g.key_auths.create({"consumer": {"username": t[0]}, "key": t[1]})
     ),

@@ -5,15 +5,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::error::{ConfigError, parse};
-use super::model::{Base, Consumer, Credential, Group, Route, RoutePlugins, Upstream};
+use super::model::{Base, Consumer, Credential, Group, Route, RoutePlugins, Shop, Upstream};
 use super::wire;
+use crate::entitlement::{Offer, portal_url};
 use crate::plugins::{Instance, Plugin};
 use crate::router::Router;
 use crate::uuid::Uuid;
 
 /// Compiles a base.
 pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
-    let wire: wire::Base = parse(json)?;
+    let mut wire: wire::Base = parse(json)?;
+    let shop = Shop {
+        offers: wire.offers.drain(..).map(Offer::compile).collect(),
+        portal_url: portal_url(wire.portal_url.take())?,
+    };
     let services = services(&wire)?;
     let mut groups = groups(&wire)?;
     let mut instances = Vec::new();
@@ -89,7 +94,7 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
     if all.len() != live.len() {
         Router::compile(&all)?;
     }
-    Ok(Base::new(compiled, router, groups))
+    Ok(Base::new(compiled, router, groups, shop))
 }
 
 /// Services by id: none where one is switched off.
@@ -250,6 +255,7 @@ pub(super) fn key_auth(json: &str) -> Result<(wire::KeyHash, Credential), Config
     let credential = Credential {
         id: row.id,
         consumer: row.consumer,
+        expires_at: row.expires_at.unwrap_or(u64::MAX),
     };
     Ok((row.hash, credential))
 }

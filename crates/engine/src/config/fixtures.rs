@@ -52,16 +52,17 @@ pub(crate) fn base() -> Value {
     json!({
         "services": [service(1)], "routes": [route(2, 1)], "consumer_groups": [{"id": id(3), "name": "gold"}],
         "plugins": [plugin("key-auth", &key_auth()), plugin("rate-limiting", &rate_limiting(5))],
+        "offers": [], "portal_url": null,
     })
 }
 
 pub(crate) fn consumer(number: u8, username: &str) -> Value {
     json!({
         "id": id(number), "username": username, "custom_id": null, "groups": [], "acls": [], "plugins": [],
-        "customer": null, "phase": null, "mode": "live",
+        "customer": null, "phase": null, "mode": "live", "entitlement": null,
     })
 }
 
 pub(crate) fn key(hash: u8, consumer: u8) -> Value {
-    json!({"id": id(hash), "hash": format!("{hash:02x}").repeat(32), "consumer": id(consumer)})
+    json!({"id": id(hash), "hash": format!("{hash:02x}").repeat(32), "consumer": id(consumer), "expires_at": null})
 }

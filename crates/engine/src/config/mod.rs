@@ -18,7 +18,7 @@ mod tests;
 
 pub use cache::Cache;
 pub use error::ConfigError;
-pub use model::{Base, Config, Consumer, Credential, KeyHash, Route, RoutePlugins, Upstream};
+pub use model::{Base, Config, Consumer, Credential, KeyHash, Route, RoutePlugins, Shop, Upstream};
 pub use store::{ConfigReader, ConfigStore, Pinned};
 pub use update::{FrameFault, Progress, Updater};
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cow_map::{CowMap, Key};
 use super::error::ConfigError;
 use super::wire;
+use crate::entitlement::{Entitlement, Offer};
 use crate::plugins::acl::{Acl, check_group};
 use crate::plugins::key_auth::{Anonymous, KeyAuth};
 use crate::plugins::precedence::Rank;
@@ -38,6 +39,17 @@ pub struct Base {
     has_group_plugins: bool,
     /// Usernames that plugins name.
     pub(super) names: Vec<Box<str>>,
+    /// Where refused callers are sent.
+    pub shop: Shop,
+}
+
+/// What there is to buy, as far as refusals speak of it.
+#[derive(Debug, Default)]
+pub struct Shop {
+    /// Who has which feature.
+    pub offers: Box<[Offer]>,
+    /// The portal's origin, without a slash at its end.
+    pub portal_url: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -108,6 +120,8 @@ pub struct Consumer {
     /// Which phase of which subscription.
     pub phase: Option<Uuid>,
     pub mode: Mode,
+    /// What its subscription grants; none without one in force.
+    pub entitlement: Option<Box<Entitlement>>,
 }
 
 /// What a key belongs to.
@@ -115,6 +129,8 @@ pub struct Consumer {
 pub struct Credential {
     pub id: Uuid,
     pub consumer: Uuid,
+    /// µs since 1970: from then on the key opens nothing. The greatest number where it lasts.
+    pub expires_at: u64,
 }
 
 impl Key for Uuid {
@@ -139,7 +155,12 @@ impl Key for KeyHash {
 
 impl Base {
     /// `compiled` are the routes that `router` was made from, in the same order.
-    pub(super) fn new(compiled: Vec<Route>, router: Router, groups: HashMap<Uuid, Group>) -> Self {
+    pub(super) fn new(
+        compiled: Vec<Route>,
+        router: Router,
+        groups: HashMap<Uuid, Group>,
+        shop: Shop,
+    ) -> Self {
         let has_group_plugins = groups.values().any(|group| !group.instances.is_empty());
         let anonymous = compiled.iter().filter_map(|route| {
             route
@@ -159,6 +180,7 @@ impl Base {
             groups,
             has_group_plugins,
             names,
+            shop,
         }
     }
 
@@ -236,6 +258,9 @@ impl Consumer {
                 wire::Mode::Live => Mode::Live,
                 wire::Mode::Test => Mode::Test,
             },
+            entitlement: (row.entitlement.map(Entitlement::compile).transpose())
+                .map(|entitlement| entitlement.map(Box::new))
+                .map_err(|error| error.within("entitlement"))?,
         })
     }
 }
@@ -251,10 +276,13 @@ impl Config {
         self.consumers.get(id)
     }
 
-    /// The consumer that a key belongs to, and the credential.
+    /// The consumer that a key belongs to, and the credential; none where the key has ended by `wall`, µs since 1970.
     #[must_use]
-    pub fn by_key(&self, hash: &KeyHash) -> Option<(&Arc<Consumer>, Credential)> {
+    pub fn by_key(&self, hash: &KeyHash, wall: u64) -> Option<(&Arc<Consumer>, Credential)> {
         let credential = *self.key_auth.get(hash)?;
+        if wall >= credential.expires_at {
+            return None;
+        }
         Some((self.consumers.get(&credential.consumer)?, credential))
     }
 }

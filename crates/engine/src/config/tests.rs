@@ -196,9 +196,9 @@ fn a_reader_sees_one_version_until_it_asks_again() {
     send(&mut updater, &gone).unwrap();
     let hash = KeyHash([1; 32]);
     let anonymous = crate::plugins::key_auth::Anonymous::Username("guest".into());
-    assert!(held.by_key(&hash).is_some() && held.anonymous(&anonymous).is_some());
+    assert!(held.by_key(&hash, 0).is_some() && held.anonymous(&anonymous).is_some());
     let now = reader.current().unwrap();
-    assert!(now.by_key(&hash).is_none() && now.anonymous(&anonymous).is_none());
+    assert!(now.by_key(&hash, 0).is_none() && now.anonymous(&anonymous).is_none());
     assert_eq!((held.version, now.version), (3, 4));
 }
 
@@ -301,7 +301,7 @@ fn written(path: &std::path::Path) -> (Vec<u8>, Vec<usize>) {
     let mut ends = Vec::new();
     // Small: it will be read as many times as it has bytes.
     let mut frames = full(1, &[consumer(1, "ann")], &[]);
-    frames[0]["base"] = json!({"services": [], "routes": [], "consumer_groups": [], "plugins": []});
+    frames[0]["base"] = json!({"services": [], "routes": [], "consumer_groups": [], "plugins": [], "offers": [], "portal_url": null});
     for frame in frames {
         send(&mut updater, &frame).unwrap();
     }

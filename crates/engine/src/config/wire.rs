@@ -17,6 +17,17 @@ pub struct Base {
     pub routes: Vec<Route>,
     pub consumer_groups: Vec<ConsumerGroup>,
     pub plugins: Vec<Plugin>,
+    pub offers: Vec<Offer>,
+    pub portal_url: Option<String>,
+}
+
+/// Who has a feature.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    pub feature: String,
+    pub plans: Vec<String>,
+    pub addons: Vec<String>,
 }
 
 /// A foreign key.
@@ -122,6 +133,51 @@ pub struct Consumer {
     pub customer: Option<Uuid>,
     pub phase: Option<Uuid>,
     pub mode: Mode,
+    pub entitlement: Option<Entitlement>,
+}
+
+/// What a subscription grants now.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entitlement {
+    pub subscription: Uuid,
+    pub plan: String,
+    #[serde(rename = "addons")]
+    pub _addons: IgnoredAny,
+    pub features: Vec<String>,
+    pub quotas: Vec<Quota>,
+}
+
+/// A hard allowance over a billing period.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    pub meter: String,
+    pub counted: Counted,
+    pub filter: UsageFilter,
+    pub any_completion: bool,
+    pub limit: u64,
+    /// µs since 1970, ascending.
+    pub boundaries: Vec<u64>,
+}
+
+/// What a meter adds up of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counted {
+    Requests,
+    Units,
+    BytesIn,
+    BytesOut,
+}
+
+/// Which exchanges count; an empty list is all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageFilter {
+    pub status: Vec<String>,
+    pub method: Vec<String>,
+    pub route: Vec<Uuid>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -137,6 +193,8 @@ pub struct KeyAuth {
     pub id: Uuid,
     pub hash: KeyHash,
     pub consumer: Uuid,
+    /// µs since 1970.
+    pub expires_at: Option<u64>,
 }
 
 /// HMAC-SHA256 of an API key, 64 hex digits.

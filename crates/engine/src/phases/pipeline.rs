@@ -147,7 +147,7 @@ impl Pipeline {
         }
         let upstream = route.upstream.as_ref().ok_or(AnswerKind::NoService)?;
         if let Some(key_auth) = &route.plugins.key_auth {
-            self.authenticate(key_auth, config, exchange, head)?;
+            self.authenticate(key_auth, config, exchange, head, now)?;
         }
         if let Some(acl) = &route.plugins.acl {
             match acl.judge(exchange.consumer.as_deref(), &config.base) {
@@ -200,6 +200,7 @@ impl Pipeline {
         config: &Config,
         exchange: &mut Exchange,
         head: &RequestHead<'_, H>,
+        now: Now,
     ) -> Result<(), Answer> {
         if !plugin.run_on_preflight && head.method == b"OPTIONS" {
             return Ok(());
@@ -211,7 +212,7 @@ impl Pipeline {
                 exchange.hidden_key = plugin.hide_credentials.then_some(name);
                 let hash = self.shared.pepper.clone().chain_update(key).finalize();
                 if let Some((consumer, credential)) =
-                    config.by_key(&KeyHash(hash.into_bytes().into()))
+                    config.by_key(&KeyHash(hash.into_bytes().into()), now.wall)
                 {
                     exchange.consumer = Some(Arc::clone(consumer));
                     exchange.credential = Some(credential.id);

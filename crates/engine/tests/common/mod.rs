@@ -90,7 +90,7 @@ fn base(upstream: SocketAddr, setup: &Setup) -> Value {
             onto[name] = value.clone();
         }
     }
-    json!({"services": [service], "routes": [route], "consumer_groups": [], "plugins": setup.plugins})
+    json!({"services": [service], "routes": [route], "consumer_groups": [], "plugins": setup.plugins, "offers": [], "portal_url": null})
 }
 
 impl Gateway {

@@ -45,9 +45,8 @@ KEY_AUTHS = EntitySchema(
                 check=checks.pattern("[\x21-\x7e]+", "must be visible ASCII characters without spaces"),
             ),
             "tags": common.tags(),
-            "ttl": Integer(
-                between=(0, 100_000_000), unsupported="expiring keys are not supported by this gateway"
-            ),
+            # Seconds until it ends; 0, as none, is for ever.
+            "ttl": Integer(between=(0, 100_000_000)),
         }
     ),
 )

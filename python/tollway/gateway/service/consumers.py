@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.errors import EntityNotFound
 from tollway.gateway.models import Acl, Attribution, Consumer
 from tollway.gateway.ports import EntityRepository
@@ -31,8 +32,12 @@ class Consumers(EntityService[Consumer]):
         return self.repositories.consumers
 
     def build(self, attributes: dict[str, Any], existing: Consumer | None) -> Consumer:
-        """Make the model; who pays is not Kong's business and stays as it is."""
-        return Consumer(**attributes, attribution=existing.attribution if existing else _UNATTRIBUTED)
+        """Make the model; who pays, and for what, is not Kong's business and stays as it is."""
+        return Consumer(
+            **attributes,
+            attribution=existing.attribution if existing else _UNATTRIBUTED,
+            entitlement=existing.entitlement if existing else None,
+        )
 
     def attribute(self, consumer: UUID, attribution: Attribution) -> Consumer:
         """Say who pays for this consumer's requests from the next configuration version on.
@@ -43,7 +48,22 @@ class Consumers(EntityService[Consumer]):
         before = self.repository.get(consumer)
         if before is None:
             raise EntityNotFound(self.singular, str(consumer))
-        after = replace(before, attribution=attribution)
+        return self._change(before, replace(before, attribution=attribution))
+
+    def entitle(self, consumer: UUID, view: EntitlementView | None) -> Consumer:
+        """Say what this consumer may use from the next configuration version on; None: no subscription.
+
+        Nothing is written, and no version made, where that is what it may use already.
+
+        Raises:
+            EntityNotFound: there is no such consumer.
+        """
+        before = self.repository.get(consumer)
+        if before is None:
+            raise EntityNotFound(self.singular, str(consumer))
+        return self._change(before, replace(before, entitlement=view))
+
+    def _change(self, before: Consumer, after: Consumer) -> Consumer:
         if after != before:
             self.repository.update(before, after)
         return after

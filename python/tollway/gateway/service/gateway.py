@@ -14,6 +14,7 @@ from tollway.gateway.service.imports import PreparedImport
 from tollway.gateway.service.key_auths import KeyAuths
 from tollway.gateway.service.plugins import Plugins
 from tollway.gateway.service.routing import Routes, Services
+from tollway.gateway.service.shop import ShopService
 from tollway.kernel.clock import Clock
 
 __all__ = ["Gateway"]
@@ -46,6 +47,7 @@ class Gateway:
         self.acls = Acls(repositories, clock)
         self.plugins = Plugins(repositories, clock)
         self.consumer_groups = ConsumerGroups(repositories, clock)
+        self.shop = ShopService(repositories)
 
     @property
     def version(self) -> int:

@@ -62,6 +62,7 @@ def prepare_import(
             Consumer(
                 **values | {"id": consumer_id, "created_at": now, "updated_at": now},
                 attribution=Attribution(customer_id=None, phase_id=None, mode=row.mode),
+                entitlement=None,
             )
         )
         credentials += [_credential(consumers[-1], key, vault) for key in row.keys]
@@ -92,4 +93,5 @@ def _credential(owner: Consumer, key: str, vault: KeyVault) -> KeyAuth:
         pepper_id=reference.pepper_id,
         last_four=reference.last_four,
         encrypted=vault.encrypt(key, str(credential_id)),
+        expires_at=None,
     )

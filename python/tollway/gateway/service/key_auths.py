@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tollway.gateway.errors import SchemaViolation
+from tollway.gateway.errors import KeyEnds, SchemaViolation
 from tollway.gateway.key_format import mint
 from tollway.gateway.models import KeyAuth
-from tollway.gateway.ports import EntityRepository, GatewayRepositories
+from tollway.gateway.ports import GatewayRepositories, KeyAuthRepository
 from tollway.gateway.schema.consumers import KEY_AUTHS
 from tollway.gateway.schema.entity import EntitySchema
 from tollway.gateway.schema.violation import Violation
@@ -17,11 +20,27 @@ from tollway.gateway.secrets import KeyReference, KeyVault
 from tollway.gateway.service.base import EntityService
 from tollway.kernel.clock import Clock
 
-__all__ = ["KeyAuths"]
+__all__ = ["KeyAuths", "Rotation"]
+
+
+_LONGEST_OVERLAP = timedelta(days=30)
+# Clocks of gateways and control differ a little: who is behind must not lose a key before its time.
+_SKEW = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A key and its successor. Both work until `old.expires_at`, then the new one alone."""
+
+    old: KeyAuth
+    new: KeyAuth
 
 
 class _KeyAuthSchema(EntitySchema):
-    """What is stored has no `key`; its document has the reference in that place."""
+    """What is stored has no `key`; its document has the reference in that place.
+
+    `ttl` is as of now, so whoever shows a document or changes one puts it in.
+    """
 
     def document(self, entity: Any) -> dict[str, Any]:
         reference = KeyReference(entity.pepper_id, entity.hash, entity.last_four)
@@ -33,6 +52,16 @@ class _KeyAuthSchema(EntitySchema):
             "tags": None if entity.tags is None else list(entity.tags),
             "ttl": None,
         }
+
+
+@dataclass(frozen=True)
+class _Timed(_KeyAuthSchema):
+    """The same, with the seconds left."""
+
+    left: Callable[[Any], int | None] = field(kw_only=True)
+
+    def document(self, entity: Any) -> dict[str, Any]:
+        return super().document(entity) | {"ttl": self.left(entity)}
 
 
 class KeyAuths(EntityService[KeyAuth]):
@@ -48,9 +77,57 @@ class KeyAuths(EntityService[KeyAuth]):
         self._fresh: dict[UUID, str] = {}
 
     @property
-    def repository(self) -> EntityRepository[KeyAuth]:
+    def repository(self) -> KeyAuthRepository:
         """Where keys are kept."""
         return self.repositories.key_auths
+
+    def schema_for(self, document: Mapping[str, Any], existing: KeyAuth | None) -> EntitySchema:  # noqa: ARG002
+        """A change that doesn't speak of `ttl` finds in it what is left."""
+        return _Timed(self.schema.name, self.schema.record, self.schema.key, left=self.ttl)
+
+    def find(self, reference: str, within: Mapping[str, Any] | None = None) -> KeyAuth | None:
+        """Return the key; one that has ended isn't there, whether it was purged yet or not."""
+        credential = super().find(reference, within)
+        return None if credential is None or self._has_ended(credential) else credential
+
+    def ttl(self, credential: KeyAuth) -> int | None:
+        """Return the seconds until a key ends, as Kong shows them; None where it doesn't."""
+        if credential.expires_at is None:
+            return None
+        return max(0, math.ceil((credential.expires_at - self.now()).total_seconds()))
+
+    def rotate(self, credential_id: UUID, overlap: timedelta) -> Rotation:
+        """Mint a successor for a key, which itself ends after `overlap` (0 to 30 days).
+
+        `reveal(rotation.new)` gives the new key's text, within this transaction alone.
+
+        Raises:
+            EntityNotFound: there is no such key.
+            SchemaViolation: the overlap is out of range.
+            KeyEnds: the key is about to end already; rotating it again would make a second successor.
+        """
+        if not timedelta(0) <= overlap <= _LONGEST_OVERLAP:
+            most = _LONGEST_OVERLAP // timedelta(seconds=1)
+            raise SchemaViolation({"expire_old_after": f"value should be between 0 and {most}"})
+        before = self.get(str(credential_id))
+        if before.expires_at is not None:
+            raise KeyEnds(before.id, before.expires_at)
+        after = replace(before, expires_at=self.now() + overlap)
+        self.repository.update(before, after)
+        new = self.create(
+            {
+                "consumer": {"id": str(before.consumer_id)},
+                "tags": None if before.tags is None else list(before.tags),
+            }
+        )
+        return Rotation(after, new)
+
+    def purge(self, limit: int) -> int:
+        """Delete up to `limit` keys that ended more than a minute ago; return how many there were."""
+        ended = self.repository.ended(before=self.now() - _SKEW, limit=limit)
+        for credential in ended:
+            self.repository.delete(credential)
+        return len(ended)
 
     def reveal(self, credential: KeyAuth) -> str:
         """Return what may be shown as the key: a supplied one, one minted just now, or a reference.
@@ -66,6 +143,7 @@ class KeyAuths(EntityService[KeyAuth]):
 
     def build(self, attributes: dict[str, Any], existing: KeyAuth | None) -> KeyAuth:
         """Make the model from a key, a reference, or nothing, which mints one."""
+        attributes["expires_at"] = self._end(attributes.pop("ttl"), existing)
         key = attributes.pop("key")
         entity_id: UUID = attributes["id"]
         if key is None:
@@ -92,8 +170,23 @@ class KeyAuths(EntityService[KeyAuth]):
         return self.repository.find(hash=reference.hash)
 
     def unique_keys(self, entity: KeyAuth) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        """A key opens one door."""
+        """A key opens one door; one that has ended stands in nobody's way."""
+        other = self.repository.find(hash=entity.hash)
+        if other is not None and other.id != entity.id and self._has_ended(other):
+            self.repository.delete(other)
         return [({"hash": entity.hash}, {"key": self.reveal(entity)})]
+
+    def _end(self, ttl: int | None, existing: KeyAuth | None) -> datetime | None:
+        if not ttl:
+            return None
+        left = None if existing is None else self.ttl(existing)
+        if existing is not None and left is not None and abs(left - ttl) <= 1:
+            # Whole seconds that echo what is left don't mean to move the end.
+            return existing.expires_at
+        return self.now() + timedelta(seconds=ttl)
+
+    def _has_ended(self, credential: KeyAuth) -> bool:
+        return credential.expires_at is not None and credential.expires_at <= self.now()
 
     def _mode_of(self, consumer: UUID) -> Any:
         owner = self.repositories.consumers.get(consumer)

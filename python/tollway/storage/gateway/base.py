@@ -19,6 +19,7 @@ from tollway.gateway.models import ConsumerGroup, Plugin, Route, Service
 from tollway.storage.gateway import mapping
 from tollway.storage.gateway.changes import BASE, versions
 from tollway.storage.gateway.parts import parts
+from tollway.storage.gateway.shop import SHOP_KEY, read_shop
 from tollway.storage.tables.gateway import CONFIG_CHANGE, CONSUMER_GROUP, PLUGIN, ROUTE, SERVICE
 
 __all__ = ["BaseCache", "base_key"]
@@ -91,21 +92,28 @@ def _every(connection: Connection) -> dict[str, _Fragment]:
     for model, table in _TABLES.items():
         for row in connection.execute(select(table)).mappings():
             found.update(_fragment(mapping.entity(model, row)))
-    return found
+    return found | _shop(connection)
 
 
 def _some(connection: Connection, keys: Iterable[str]) -> dict[str, _Fragment]:
+    found: dict[str, _Fragment] = {}
     wanted: dict[str, list[UUID]] = defaultdict(list)
     for key in keys:
+        if key == SHOP_KEY:
+            found.update(_shop(connection))
+            continue
         kind, _, entity_id = key.partition(":")
         wanted[kind].append(UUID(entity_id))
-    found: dict[str, _Fragment] = {}
     for model, table in _TABLES.items():
         for part in parts(wanted[table.name]):
             query = select(table).where(table.c.id.in_(part))
             for row in connection.execute(query).mappings():
                 found.update(_fragment(mapping.entity(model, row)))
     return found
+
+
+def _shop(connection: Connection) -> dict[str, _Fragment]:
+    return {SHOP_KEY: _Fragment((), snapshot.shop_part(read_shop(connection)))}
 
 
 def _fragment(entity: _Entity) -> dict[str, _Fragment]:
@@ -135,5 +143,6 @@ def _joined(fragments: dict[str, _Fragment]) -> bytes:
                 ("consumer_groups", ConsumerGroup),
                 ("plugins", Plugin),
             )
-        }
+        },
+        shop=fragments[SHOP_KEY].json,
     )

@@ -36,8 +36,9 @@ _CONSUMERS = select(
     CONSUMER.c.customer_id,
     CONSUMER.c.phase_id,
     CONSUMER.c.mode,
+    CONSUMER.c.entitlement,
 )
-_KEYS = select(KEY_AUTH.c.id, KEY_AUTH.c.hash, KEY_AUTH.c.consumer_id)
+_KEYS = select(KEY_AUTH.c.id, KEY_AUTH.c.hash, KEY_AUTH.c.consumer_id, KEY_AUTH.c.expires_at)
 
 
 class SqlConfiguration:
@@ -133,6 +134,7 @@ class SqlConfiguration:
                 groups.get(consumer.id, nothing),
                 acls.get(consumer.id, nothing),
                 plugins.get(consumer.id, nothing),
+                consumer.entitlement,
             )
             for consumer in consumers
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -136,6 +137,11 @@ class KeyAuthRepository(EntityTable[KeyAuth]):
     def note(self, before: KeyAuth | None, after: KeyAuth | None) -> None:
         """A key has a row by its hash: another key is another row."""
         self.journal.note_keys(credential.hash for credential in (before, after) if credential)
+
+    def ended(self, *, before: datetime, limit: int) -> list[KeyAuth]:
+        """Return up to `limit` keys that ended before this instant."""
+        query = select(self.table).where(self.table.c.expires_at < before).limit(limit)
+        return [mapping.entity(KeyAuth, found) for found in self.connection.execute(query).mappings()]
 
 
 class AclRepository(EntityTable[Acl]):

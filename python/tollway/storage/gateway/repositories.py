@@ -23,6 +23,7 @@ from tollway.storage.gateway.entities import (
     ServiceRepository,
 )
 from tollway.storage.gateway.members import MemberRepository
+from tollway.storage.gateway.shop import SqlShopRepository
 from tollway.storage.tables.gateway import CONSUMER, KEY_AUTH, PLUGIN
 
 __all__ = ["SqlGatewayRepositories"]
@@ -45,6 +46,7 @@ class SqlGatewayRepositories:
         self.plugins = PluginRepository(connection, self._journal)
         self.consumer_groups = ConsumerGroupRepository(connection, self._journal)
         self.members = MemberRepository(connection, self._journal)
+        self.shop = SqlShopRepository(connection, self._journal)
         self.configuration = SqlConfiguration(connection, self._journal, cache)
 
     def plugin_names(self) -> list[str]:

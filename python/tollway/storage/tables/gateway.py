@@ -22,6 +22,7 @@ __all__ = [
     "PLUGIN",
     "ROUTE",
     "SERVICE",
+    "SHOP",
 ]
 
 SERVICE = Table(
@@ -78,6 +79,8 @@ CONSUMER = Table(
     Column("customer_id", Identifier, index=True),
     Column("phase_id", Identifier),
     Column("mode", String(4), nullable=False),
+    # What its subscription grants now (`contracts/entitlement.py`); NULL without one in force. Set likewise.
+    Column("entitlement", Json),
     Column("created_at", UtcTimestamp, nullable=False),
     Column("updated_at", UtcTimestamp, nullable=False),
     CheckConstraint("username IS NOT NULL OR custom_id IS NOT NULL", name="named"),
@@ -93,6 +96,7 @@ KEY_AUTH = Table(
     Column("pepper_id", String(16), nullable=False),
     Column("last_four", String(4), nullable=False),
     Column("encrypted", Bytes),  # supplied keys only; a minted key is nowhere
+    Column("expires_at", UtcTimestamp, index=True),
     Column("tags", Json),
     Column("created_at", UtcTimestamp, nullable=False),
 )
@@ -144,6 +148,15 @@ PLUGIN = Table(
     Column("scope", String(255), nullable=False, unique=True),
     Column("created_at", UtcTimestamp, nullable=False),
     Column("updated_at", UtcTimestamp, nullable=False),
+)
+
+SHOP = Table(
+    "gateway_shop",
+    MAIN,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # one row
+    Column("offers", Json, nullable=False),  # of `contracts/entitlement.py`
+    Column("portal_url", String(2048)),
+    CheckConstraint("id = 1", name="one_row"),
 )
 
 CONFIG_VERSION = Table(

@@ -17,6 +17,7 @@ def shown(entity: Entity, gateway: Gateway) -> dict[str, Any]:
     document = _service(entity, gateway).schema.document(entity)
     if isinstance(entity, KeyAuth):
         document["key"] = gateway.key_auths.reveal(entity)
+        document["ttl"] = gateway.key_auths.ttl(entity)
     return document
 
 
