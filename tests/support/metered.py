@@ -1,6 +1,7 @@
 """A real usage log and a usage database, with what meters the one into the other.
 
-Run as a module, it meters what there is in a folder and ends: a process that a test may have killed.
+Run as a module with a folder and a database's URL, it meters what there is and ends: a process that a
+test may have killed.
 """
 
 from __future__ import annotations
@@ -53,4 +54,4 @@ class Metered:
 
 if __name__ == "__main__":
     home = Path(sys.argv[1])
-    Metered(home, Database(f"sqlite:///{home / 'usage.db'}")).worker.catch_up()
+    Metered(home, Database(sys.argv[2], "usage")).worker.catch_up()

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx2
 
+from tests.support.databases import database_settings
+
 __all__ = ["Role", "Stack"]
 
 _PATIENCE = 30.0
@@ -74,7 +76,8 @@ class Stack:
         self.ports = {name: _free_port() for name in ("proxy", "admin", "console", "portal", "status")}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOLLWAY_")}
         listen = {f"TOLLWAY_{name.upper()}_LISTEN": f"127.0.0.1:{port}" for name, port in self.ports.items()}
-        self.environment = inherited | listen | {"TOLLWAY_DATA_DIR": str(folder / "data")} | settings
+        self.environment = inherited | listen | {"TOLLWAY_DATA_DIR": str(folder / "data")}
+        self.environment |= database_settings(folder) | settings
         if package is not None:
             self.environment["PYTHONPATH"] = str(package)
         self.roles = {

@@ -62,6 +62,9 @@ def _admin_app(shop: Shop, listen: str) -> FastAPI:
         gateways=shop.gateways,
         listen=listen,
         token=shop.settings.admin_token,
-        facts={"node_id": str(UUID(node_id(shop.settings))), "database": "sqlite"},
+        facts={
+            "node_id": str(UUID(node_id(shop.settings))),
+            "database": shop.main.engine.dialect.name,
+        },
         api=create_api_app([], idempotency=SqlIdempotency(shop.main, shop.clock), version=version("tollway")),
     )

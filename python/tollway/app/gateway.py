@@ -23,7 +23,7 @@ def open_gateway(settings: Settings, clock: Clock | None = None) -> Iterator[Gat
     prepare(settings)
     database = Database(settings.main_url)
     try:
-        upgrade(database, "main")
+        upgrade(database)
         yield gateway_store(database, settings, clock or SystemClock())
     finally:
         database.close()

@@ -69,6 +69,19 @@ Origin = Annotated[str, BeforeValidator(_origin)]
 """How others reach a listener: scheme and host, and a port where it isn't the scheme's own."""
 
 
+def _database_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    scheme, separator, rest = value.partition("://")
+    if scheme not in {"postgresql", "postgres", "postgresql+psycopg"} or not separator or not rest:
+        raise ValueError("write postgresql://user:password@host:5432/database; unset it to use SQLite")
+    return f"postgresql+psycopg://{rest}"
+
+
+DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
+"""A PostgreSQL database."""
+
+
 class Settings(BaseSettings):
     """What a process needs to know before it reads any database."""
 
@@ -77,6 +90,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("tollway-data")
+    database_url: DatabaseUrl | None = Field(default=None, repr=False)
     secret_key: str | None = Field(default=None, repr=False)
     admin_token: str | None = Field(default=None, repr=False)
     proxy_listen: Listener = "0.0.0.0:8000"
@@ -95,12 +109,12 @@ class Settings(BaseSettings):
     @property
     def main_url(self) -> str:
         """The main database's URL."""
-        return f"sqlite:///{self.data_dir.absolute() / 'tollway.db'}"
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'tollway.db'}"
 
     @property
     def usage_url(self) -> str:
-        """The usage database's URL."""
-        return f"sqlite:///{self.data_dir.absolute() / 'usage.db'}"
+        """The usage database's URL: with PostgreSQL, both are one database with tables of other names."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'usage.db'}"
 
     @property
     def usage_log_dir(self) -> Path:

@@ -45,10 +45,10 @@ def open_usage(settings: Settings, clock: Clock | None = None) -> Iterator[Usage
     clock = clock or SystemClock()
     # A folder that never ran is an empty log; the commands that look at it work all the same.
     prepare(settings)
-    main, usage = Database(settings.main_url), Database(settings.usage_url)
+    main, usage = Database(settings.main_url, "main"), Database(settings.usage_url, "usage")
     try:
-        upgrade(main, "main")
-        upgrade(usage, "usage")
+        upgrade(main)
+        upgrade(usage)
         log = NativeUsageLog(settings.usage_log_dir)
         storage = SqlUsageStorage(usage)
         yield Usage(

@@ -6,17 +6,24 @@ event loop half-way, and a thread does the same work with fewer hops.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock, local
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import OperationalError
 
-__all__ = ["MAIN", "USAGE", "Database"]
+from tollway.storage.turnstile import Turnstile
+
+__all__ = ["MAIN", "USAGE", "Chain", "Database"]
+
+Chain = Literal["main", "usage"]
+"""Which tables: `MAIN`'s or `USAGE`'s. On PostgreSQL both may live in one database."""
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -36,34 +43,48 @@ USAGE = MetaData(naming_convention=_NAMING)
 _PATIENCE = 10  # seconds
 _LOOK_AGAIN = 0.001  # seconds
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout={_PATIENCE * 1000}"
+# Any two constants: they name the write locks on PostgreSQL.
+_WRITE_LOCKS: dict[Chain, int] = {"main": 7_318_349_394_477_056_001, "usage": 7_318_349_394_477_056_002}
 
 
 class Database:
     """One database: read and write transactions on it.
 
-    `url` is an SQLAlchemy URL, e.g. `sqlite:////var/lib/tollway/tollway.db`.
+    `url` is an SQLAlchemy URL, e.g. `sqlite:////var/lib/tollway/tollway.db` or
+    `postgresql+psycopg://tollway@db.example/tollway`. There is one writer of a chain at a time, on either
+    (ADR 6).
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, chain: Chain = "main") -> None:
         self.engine = _engine(url)
+        self.chain = chain
         # SQLite's transactions are deferred by default: two of them that read and then write would fail
         # with "database is locked". A writer takes the write lock at its first statement instead.
-        self._writer = self.engine.execution_options(tollway_write=True)
-        # Writers of one process queue here and go on at once; between processes see `_begin_immediate`.
+        self._writer = self.engine.execution_options(tollway_write=chain)
+        self._reader = self.engine
+        if self.engine.dialect.name == "postgresql":
+            self._reader = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        # Writers of one process queue here and go on at once; those of several at the turnstile.
         self._turn = Lock() if self.engine.dialect.name == "sqlite" else None
+        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        self._turnstile = None if not file else Turnstile(Path(f"{file}-turn"), _PATIENCE)
         self._after_commit: list[Callable[[], None]] = []
         self._joining = local()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction: one consistent view; nothing is committed."""
-        with self.engine.connect() as connection:
+        with self._reader.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction: committed when the block ends, rolled back when it raises."""
-        with self._my_turn(), self._writer.begin() as connection:
+        with self._my_turn(), contextlib.ExitStack() as stack:
+            with self._turnstile or contextlib.nullcontext():
+                connection = stack.enter_context(self._writer.begin())
             yield connection
             for act in getattr(self._joining, "acts", ()):
                 act(connection)
@@ -105,6 +126,8 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+        if self._turnstile is not None:
+            self._turnstile.close()
 
 
 def _engine(url: str) -> Engine:
@@ -112,6 +135,8 @@ def _engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connected)
         event.listen(engine, "begin", _sqlite_begin)
+    else:
+        event.listen(engine, "begin", _postgresql_begin)
     return engine
 
 
@@ -130,7 +155,7 @@ def _sqlite_connected(connection: Any, _record: Any) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("tollway_write", False):
+    if "tollway_write" in connection.get_execution_options():
         _begin_immediate(connection)
     else:
         connection.exec_driver_sql("BEGIN")
@@ -139,8 +164,8 @@ def _sqlite_begin(connection: Connection) -> None:
 def _begin_immediate(connection: Connection) -> None:
     """Take the write lock, which another process may hold, looking for it every millisecond.
 
-    Left to itself, SQLite looks ever more seldom, down to every 100 ms: a process that writes again and
-    again, as a billing run does, would leave the others no chance for as long as it goes on.
+    Left to itself, SQLite looks ever more seldom, down to every 100 ms. Who looks here has
+    passed the turnstile: nobody else can take the lock first.
     """
     raw = connection.connection.driver_connection
     assert isinstance(raw, sqlite3.Connection)
@@ -158,3 +183,11 @@ def _begin_immediate(connection: Connection) -> None:
             time.sleep(_LOOK_AGAIN)
     finally:
         raw.execute(_BUSY_TIMEOUT)
+
+
+def _postgresql_begin(connection: Connection) -> None:
+    """Take the chain's write lock: it goes with the transaction, or with the session that dies in it."""
+    chain: Chain | None = connection.get_execution_options().get("tollway_write")
+    if chain is not None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCKS[chain]})")

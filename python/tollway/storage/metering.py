@@ -65,16 +65,16 @@ class SqlUsageStore:
     def move_cursors(self, before: CursorVector, after: CursorVector) -> None:
         """See `UsageStore.move_cursors`."""
         for shard in after:
-            if self._move(shard, before[shard], after[shard]) != 1:
+            if not self._move(shard, before[shard], after[shard]):
                 raise CursorMoved(shard, before[shard])
 
-    def _move(self, shard: ShardId, before: int, after: int) -> int:
+    def _move(self, shard: ShardId, before: int, after: int) -> bool:
         key = shard._asdict()
         if before == 0:
             new = self._insert(CURSOR).values(**key, offset=after).on_conflict_do_nothing()
-            return self._connection.execute(new).rowcount
+            return self._connection.execute(new.returning(CURSOR.c.offset)).first() is not None
         here = and_(*(CURSOR.c[name] == value for name, value in key.items()), CURSOR.c.offset == before)
-        return self._connection.execute(update(CURSOR).where(here).values(offset=after)).rowcount
+        return self._connection.execute(update(CURSOR).where(here).values(offset=after)).rowcount == 1
 
     def add_records(self, records: Sequence[UsageRecord]) -> None:
         """See `UsageStore.add_records`."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from tollway.catalog.canonical import meter_from_data
 from tollway.catalog.models import Meter
@@ -63,8 +63,6 @@ def stored_meters(connection: Connection) -> list[StoredMeter]:
     before others see it. Where those moments matter, `connection` is in a write transaction: it had to wait
     for the other one to end.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE meter IN SHARE MODE"))
     rows = connection.execute(select(METER).order_by(METER.c.effective_from, METER.c.id))
     routes: dict[UUID, set[UUID]] = defaultdict(set)
     for held in connection.execute(select(METER_ROUTE)):

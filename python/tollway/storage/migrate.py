@@ -10,41 +10,37 @@ To make a new revision, see `migrations/README.md`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData
 
 from tollway.kernel.errors import Conflict
 from tollway.storage import tables as _tables  # noqa: F401  # importing it fills the metadata
-from tollway.storage.database import MAIN, USAGE, Database
+from tollway.storage.database import MAIN, USAGE, Chain, Database
 
-__all__ = ["Chain", "configure", "metadata_of", "run_environment", "upgrade"]
-
-Chain = Literal["main", "usage"]
+__all__ = ["configure", "metadata_of", "run_environment", "upgrade"]
 
 _METADATA: dict[str, MetaData] = {"main": MAIN, "usage": USAGE}
-_ADVISORY_LOCK = 7_318_349_394_477_056_000  # any constant: it names the migration lock on PostgreSQL
 
 
-def upgrade(database: Database, chain: Chain) -> None:
-    """Bring `database` to the newest revision of `chain`, creating its tables where there are none.
+def upgrade(database: Database) -> None:
+    """Bring `database` to the newest revision of its chain, creating its tables where there are none.
 
     Raises:
         Conflict: the database was written by a newer release of Tollway.
     """
+    chain = database.chain
     config = configure(chain)
     script = ScriptDirectory.from_config(config)
     with database.read() as connection:
         if _is_current(connection, chain, script):
             return
     with database.write() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         # A process that waited for the lock looks again: the one before it has done the work.
         if not _is_current(connection, chain, script):
             config.attributes["connection"] = connection

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
+from tests.support.databases import database_settings
 from tollway import _native
 from tollway.app.commerce import open_seller
 from tollway.app.settings import load_settings
@@ -67,6 +68,8 @@ class Cli:
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setenv("TOLLWAY_DATA_DIR", str(tmp_path / "data"))
+    for name, value in database_settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     cli = Cli(tmp_path)
     cli.run("catalog", "apply", "catalog.yaml")

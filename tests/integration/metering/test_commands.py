@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
+from tests.support.databases import database_settings
 from tests.support.metered import NODE
 from tollway import _native
 from tollway.cli.main import app
@@ -33,6 +34,8 @@ ALICE, BOB = uuid4(), uuid4()
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TOLLWAY_DATA_DIR", str(tmp_path))
+    for name, value in database_settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     run("catalog", "apply", str(tmp_path / "catalog.yaml"))
     (tmp_path / "usage-log").mkdir(exist_ok=True)

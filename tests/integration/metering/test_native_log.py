@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.databases import migrated
+from tests.support.databases import migrated, url_of
 from tests.support.metered import NODE, Metered
 from tollway import _native
 from tollway.kernel.instants import to_micros
@@ -190,7 +190,7 @@ def test_a_worker_that_is_killed_around_the_commit(metered: Metered, tmp_path: P
         append(writer, 10)
         writer.close()
         killed = subprocess.run(
-            [sys.executable, "-m", "tests.support.metered", str(tmp_path)],
+            [sys.executable, "-m", "tests.support.metered", str(tmp_path), url_of(tmp_path, "usage")],
             env=os.environ | {"TOLLWAY_FAILPOINT": place},
             check=False,
             timeout=30,

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event as sql_event
 
+from tests.support.databases import url_of
 from tests.unit.metering.fakes import NODE, NOON, FakeLog, FixedMeters, event, meter
 from tests.unit.metering.test_intake import caught_up, intake
 from tollway.kernel.instants import to_micros
@@ -56,7 +57,7 @@ class Crashed(Exception):
 @contextmanager
 def _storage() -> Iterator[tuple[Database, SqlUsageStorage]]:
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{Path(folder)}/usage.db")
+        database = Database(url_of(Path(folder), "usage"), "usage")
         with database.write() as connection:
             USAGE.create_all(connection)
         yield database, SqlUsageStorage(database)

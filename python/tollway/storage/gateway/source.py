@@ -57,7 +57,10 @@ class SqlConfigurationSource:
         costs a fraction of a query, and nearly always says that there is nothing new.
         """
         if self._database.engine.dialect.name != "sqlite":
-            yield self._newest
+            # A connection kept open and no transaction: one round trip for each look.
+            with self._database.engine.connect() as open_one:
+                connected = open_one.execution_options(isolation_level="AUTOCOMMIT")
+                yield lambda: newest_version(connected)
             return
         connection = self._database.engine.raw_connection()
         try:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.support.databases import migrated
+from tests.support.databases import migrated, url_of
 from tests.support.gateway import open_store
 from tests.support.stream import NODE, StreamClient
 from tollway.gateway.ports import GatewayState
@@ -116,7 +116,7 @@ def test_change_of_another_process_is_seen_soon(
     tmp_path: Path,
     path: Path,
 ) -> None:
-    elsewhere = Database(f"sqlite:///{tmp_path / 'main.db'}")
+    elsewhere = Database(url_of(tmp_path))
     with StreamClient(path, version=_version(store)) as client:
         began = time.monotonic()
         with open_store(elsewhere).write() as gateway:
