@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     portal_url: Origin | None = None
     console_url: Origin | None = None
     invoice_grace_minutes: int = Field(default=60, ge=0)
+    payment_provider: str = "sandbox"
+    payment_timeout_seconds: float = Field(default=30, gt=0, le=300)
+    stripe_secret_key: str | None = Field(default=None, repr=False)
+    stripe_webhook_secret: str | None = Field(default=None, repr=False)
+    stripe_api_base: str | None = None
     usage_log_level: Durability = Durability.GROUP
     usage_log_budget_mib: int = Field(default=32_768, ge=64)
     gateway_workers: int | None = Field(default=None, ge=1, le=256)

@@ -6,10 +6,13 @@ from sqlalchemy import Connection
 
 from tollway.kernel.clock import Clock
 from tollway.storage.catalog import SqlCatalog
+from tollway.storage.inbox import SqlInbox
 from tollway.storage.insight import SqlRevenue
 from tollway.storage.invoices import SqlInvoices, SqlNumberSeries
 from tollway.storage.ledger import SqlJournal
 from tollway.storage.parties import SqlParties
+from tollway.storage.payment_methods import SqlMethods
+from tollway.storage.payments import SqlPayments
 from tollway.storage.subscriptions import SqlSubscriptions
 
 __all__ = ["Commerce"]
@@ -26,3 +29,6 @@ class Commerce:
         self.numbers = SqlNumberSeries(connection)
         self.journal = SqlJournal(connection, clock)
         self.revenue = SqlRevenue(connection)
+        self.methods = SqlMethods(connection)
+        self.payments = SqlPayments(connection)
+        self.inbox = SqlInbox(connection)

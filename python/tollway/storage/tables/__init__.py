@@ -1,5 +1,5 @@
 """Every table there is, one module per domain; importing this package fills the metadata."""
 
-from tollway.storage.tables import billing, catalog, gateway, idempotency, ledger, metering, support
+from tollway.storage.tables import billing, catalog, gateway, idempotency, ledger, metering, payments, support
 
-__all__ = ["billing", "catalog", "gateway", "idempotency", "ledger", "metering", "support"]
+__all__ = ["billing", "catalog", "gateway", "idempotency", "ledger", "metering", "payments", "support"]

@@ -1,0 +1,1 @@
+"""Getting paid: saved methods, collection of final invoices, refunds."""

@@ -1,0 +1,176 @@
+"""What payments need of storage and of a vendor. Repositories work inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from tollway.billing.payments.models import Account, Payment, PaymentMethod, PaymentStatus, Setup
+from tollway.billing.payments.results import (
+    Capability,
+    ChargeRequest,
+    ChargeResult,
+    CustomerRequest,
+    MethodDetails,
+    Notice,
+    RefundRequest,
+    RefundResult,
+    SetupRequest,
+    SetupResult,
+    SetupStarted,
+)
+from tollway.kernel.mode import Mode
+
+__all__ = ["Inbox", "Methods", "PaymentProvider", "Payments"]
+
+
+class PaymentProvider(Protocol):
+    """A payment vendor. Each call may raise the errors of `results`; none is made within a transaction."""
+
+    @property
+    def name(self) -> str:
+        """What settings call it: `sandbox`, `stripe`."""
+
+    @property
+    def capabilities(self) -> Capability:
+        """What it can do beyond charging."""
+
+    @property
+    def moves_real_money(self) -> bool:
+        """Whether a success here takes real money: never asked for customers in test mode."""
+
+    def create_customer(self, request: CustomerRequest) -> str:
+        """Make the customer known; return its reference. The same customer gets the same reference."""
+
+    def begin_setup(self, request: SetupRequest) -> SetupStarted:
+        """Begin to save a method; return where the customer's browser goes."""
+
+    def setup_result(self, reference: str) -> SetupResult:
+        """Return what has become of a setup."""
+
+    def remove_method(self, reference: str) -> None:
+        """Forget a saved method; one that is not there is no fault."""
+
+    def charge(self, request: ChargeRequest) -> ChargeResult:
+        """Charge a saved method. Sent again under the same key, it answers the same and takes nothing."""
+
+    def find_charge(self, request: ChargeRequest) -> ChargeResult | None:
+        """Return what the provider has under the request's key, or None if it never took it up."""
+
+    def charge_state(self, reference: str) -> ChargeResult:
+        """Return how a charge stands now."""
+
+    def cancel_charge(self, reference: str) -> ChargeResult:
+        """Give up a charge that isn't decided; return how it stands then, which may be paid."""
+
+    def refund(self, request: RefundRequest) -> RefundResult:
+        """Give money back. Sent again under the same key, it answers the same and gives nothing."""
+
+    def find_refund(self, request: RefundRequest) -> RefundResult | None:
+        """Return what the provider has under the request's key, or None if it never took it up."""
+
+    def refund_state(self, reference: str) -> RefundResult:
+        """Return how a refund stands now."""
+
+    def read_notice(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Notice:
+        """Check a webhook's signature over its raw body and read it. Raises `ForgedNotice`."""
+
+
+class Methods(Protocol):
+    """Customers' accounts at providers, setups and saved methods."""
+
+    def account(self, customer: UUID, provider: str) -> Account | None:
+        """Return a customer's account at a provider."""
+
+    def save_account(self, account: Account) -> None:
+        """Keep an account; the one that was kept first stays."""
+
+    def setup(self, setup: UUID) -> Setup | None:
+        """Return a setup by its id."""
+
+    def setup_with(self, provider: str, reference: str) -> Setup | None:
+        """Return a setup by its reference at the provider."""
+
+    def save_setup(self, setup: Setup) -> None:
+        """Add a setup, or bring the stored one to this state."""
+
+    def of_customer(self, customer: UUID, provider: str | None = None) -> Sequence[PaymentMethod]:
+        """Return the methods that were not removed, the default one first, then the newest."""
+
+    def get(self, method: UUID) -> PaymentMethod | None:
+        """Return a method, a removed one too."""
+
+    def add(self, customer: UUID, provider: str, details: MethodDetails, now: datetime) -> PaymentMethod:
+        """Keep a method and make it the default; one that is kept already is returned as it is."""
+
+    def make_default(self, method: PaymentMethod) -> None:
+        """Make it the customer's default."""
+
+    def remove(self, method: PaymentMethod, now: datetime) -> None:
+        """Mark it removed; the newest of the others becomes the default if it was."""
+
+
+class Payments(Protocol):
+    """Payments with their attempts and refunds."""
+
+    def get(self, payment: UUID, *, lock: bool = False) -> Payment | None:
+        """Return a payment; `lock` keeps others from changing it until the transaction ends."""
+
+    def of_invoice(self, invoice: UUID, *, lock: bool = False) -> Payment | None:
+        """Return an invoice's payment."""
+
+    def of_invoices(self, invoices: Collection[UUID]) -> Mapping[UUID, Payment]:
+        """Return the invoices' payments, those that there are."""
+
+    def totals_of(self, invoices: Collection[UUID]) -> Mapping[UUID, int]:
+        """Return what the final ones of the invoices come to, in minor units."""
+
+    def with_charge(self, provider: str, reference: str) -> Payment | None:
+        """Return the payment of which an attempt has this reference at the provider."""
+
+    def search(
+        self,
+        *,
+        mode: Mode | None = None,
+        customer: UUID | None = None,
+        status: PaymentStatus | None = None,
+        before: UUID | None = None,
+        limit: int = 100,
+    ) -> Sequence[Payment]:
+        """Return the payments that match, the newest first; `before` goes on behind that one."""
+
+    def add(self, payment: Payment) -> bool:
+        """Add a payment; False if its invoice has one already."""
+
+    def save(self, payment: Payment) -> None:
+        """Bring the stored payment to this state."""
+
+    def uncollected(self, provider: str, limit: int) -> Sequence[UUID]:
+        """Return final live invoices with something to pay, no payment, and a customer with a method.
+
+        They come oldest first.
+        """
+
+    def due(self, now: datetime, limit: int) -> Sequence[UUID]:
+        """Return the payments of which an attempt or a refund is to be looked at by `now`, oldest first."""
+
+    def lock_customer(self, customer: UUID) -> None:
+        """Keep others from using the customer's credit balance until the transaction ends."""
+
+
+class Inbox(Protocol):
+    """Webhooks that came in, each once per source and the sender's id."""
+
+    def put(self, source: str, notice: Notice, now: datetime) -> bool:
+        """Keep a notice; False if it is there already."""
+
+    def waiting(self, now: datetime, limit: int) -> Sequence[tuple[str, Notice]]:
+        """Return notices to be worked on, with their sources, oldest first."""
+
+    def done(self, source: str, notice: str, now: datetime) -> None:
+        """Mark a notice done."""
+
+    def put_off(self, source: str, notice: str, reason: str, until: datetime) -> None:
+        """Leave a notice for later, with why."""
