@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from tollway.app.helpdesk import Helpdesk
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
 from tollway.web.portal.app import TEMPLATES, create_portal_app
@@ -29,5 +30,6 @@ def portal_app(shop: Shop) -> FastAPI:
             site=site,
             proxy_url=settings.proxy_url,
             proxy_port=int(settings.proxy_listen.rpartition(":")[2]),
+            helpdesk=Helpdesk(shop.main, shop.clock),
         )
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from tollway.accounts.models import SignedIn
+from tollway.web.portal.ports.tickets import Helpdesk
 from tollway.web.ui.site import Site
 
 __all__ = ["Portal"]
@@ -23,6 +24,7 @@ class Portal:
     site: Site
     proxy_url: str | None
     proxy_port: int
+    helpdesk: Helpdesk
 
     def api_url(self, request: Request) -> str:
         """Return where API clients send their calls, without a slash at the end."""

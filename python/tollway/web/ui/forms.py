@@ -13,7 +13,7 @@ from tollway.kernel.errors import InvalidInput
 
 __all__ = ["Form"]
 
-_LONGEST = 10_000
+_LONGEST = 50_000
 
 
 class Form:

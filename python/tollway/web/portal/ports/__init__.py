@@ -1,0 +1,1 @@
+"""What the portal's pages need; `tollway.app.portal` provides it."""
