@@ -82,7 +82,7 @@ class World:
         if self.meanwhile is not None:
             self.meanwhile()
         with self.database.write() as connection:
-            connection.execute(text("INSERT INTO made DEFAULT VALUES"))
+            connection.execute(text("INSERT INTO made SELECT count(*) FROM made"))
             if self.failure is not None:
                 raise self.failure
         return Made(number=self.made())
