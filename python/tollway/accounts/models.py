@@ -12,6 +12,7 @@ __all__ = [
     "MembershipRole",
     "Operator",
     "Organisation",
+    "PasswordReset",
     "PendingSignUp",
     "Realm",
     "Session",
@@ -64,6 +65,7 @@ class Membership:
     organisation: UUID
     user: UUID
     role: MembershipRole
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,16 @@ class PendingSignUp:
     email: str
     password_hash: str = field(repr=False)
     created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordReset:
+    """The permission to set a user's password, for whoever reads their mail."""
+
+    id: UUID
+    token_hash: str
+    user: UUID
     expires_at: datetime
 
 

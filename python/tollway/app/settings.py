@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     proxy_url: Origin | None = None
     portal_url: Origin | None = None
     console_url: Origin | None = None
+    smtp_url: str | None = Field(default=None, repr=False)
+    mail_from: str = "Tollway <no-reply@localhost>"
     invoice_grace_minutes: int = Field(default=60, ge=0)
     payment_provider: str = "sandbox"
     payment_timeout_seconds: float = Field(default=30, gt=0, le=300)
@@ -130,6 +132,16 @@ class Settings(BaseSettings):
     def control_socket(self) -> Path:
         """The Unix socket on which control serves the configuration to gateways."""
         return self.data_dir / "control.sock"
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where mails go while no mail server is set."""
+        return self.data_dir / "mail"
+
+    @property
+    def setup_token_file(self) -> Path:
+        """What lets somebody become the first operator, while there is none."""
+        return self.data_dir / "setup-token"
 
     @property
     def portal_origin(self) -> str:

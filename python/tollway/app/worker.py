@@ -8,22 +8,24 @@ from datetime import datetime, timedelta
 from tollway.app.billing_worker import BillingWorker
 from tollway.app.commerce import open_seller
 from tollway.app.invoicing import Invoicing
+from tollway.app.mail import MailWorker, open_notifier
 from tollway.app.settings import Settings
 
 __all__ = ["run_worker"]
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
-    """Meter the usage log and bill until `stop` is set; then meter once more what had been served by then."""
+    """Meter, bill and send mails until `stop` is set; then meter once more what had been served by then."""
     with open_seller(settings) as seller:
         invoicing = Invoicing(
             seller.usage.main, seller.usage.query, drain=_metered_beside, clock=seller.clock
         )
         grace = timedelta(minutes=settings.invoice_grace_minutes)
         billing = BillingWorker(seller.subscribing, invoicing, clock=seller.clock, grace=grace)
+        mails = MailWorker(seller.usage.main, open_notifier(settings), seller.clock)
         threads = [
             threading.Thread(target=work, args=(stop,), name=work.__name__)
-            for work in (billing.settle_forever, billing.close_forever)
+            for work in (billing.settle_forever, billing.close_forever, mails.mail_forever)
         ]
         for thread in threads:
             thread.start()

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-__all__ = ["FILTERS", "count", "day", "initials", "moment"]
+__all__ = ["FILTERS", "count", "day", "initials", "moment", "moment_text"]
 
 
 def count(value: Decimal | int) -> str:
@@ -26,8 +26,13 @@ def day(instant: datetime, *, year: bool = True) -> Markup:
 
 def moment(instant: datetime) -> Markup:
     """Return a date and a time: `20 Nov 2026, 18:39 UTC`."""
-    text = f"{instant.day} {instant:%b %Y, %H:%M} UTC"
-    return Markup('<time datetime="{}">{}</time>').format(instant.isoformat(timespec="seconds"), text)
+    iso = instant.isoformat(timespec="seconds")
+    return Markup('<time datetime="{}">{}</time>').format(iso, moment_text(instant))
+
+
+def moment_text(instant: datetime) -> str:
+    """Return the same without markup, for mails."""
+    return f"{instant.day} {instant:%b %Y, %H:%M} UTC"
 
 
 def initials(name: str) -> str:
