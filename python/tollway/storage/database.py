@@ -131,7 +131,9 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    # Without the option psycopg's count of an INSERT's rows is lost, which says whether a conflict was met.
+    options = {"preserve_rowcount": True}
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), execution_options=options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connected)
         event.listen(engine, "begin", _sqlite_begin)
