@@ -15,6 +15,7 @@ from tests.unit.metering.fakes import NODE, SHARD, FakeLog, event
 from tollway.app.invoicing import Billed, Invoicing
 from tollway.app.metering import MeteringWorker
 from tollway.app.usage import CatalogMeters
+from tollway.billing.add_ons import add_on
 from tollway.billing.models import Customer, Invoice, InvoiceLine, PartyDetails, SellerEntity, Subscription
 from tollway.billing.reading import events_behind
 from tollway.billing.subscriptions import start
@@ -71,6 +72,15 @@ plans:
     prices:
       - {model: package, meter: api_calls, package_size: "7", package_amount: "0.35"}
   - name: nothing
+addons:
+  - {name: analytics, features: [analytics_advanced], prices: [{model: flat, amount: "19.00"}]}
+  - name: bulk
+    features: [bulk]
+    prices:
+      - {model: flat, amount: "3.00"}
+      - model: graduated
+        meter: api_calls
+        tiers: [{up_to: "5", unit_amount: "0"}, {up_to: null, unit_amount: "0.011"}]
 """
 
 SELLER = UUID(int=1)
@@ -151,6 +161,15 @@ class World:
     def save(self, subscription: Subscription) -> None:
         with self.main.write() as connection:
             self.commerce(connection).subscriptions.save(subscription)
+
+    def add_on(self, subscription: Subscription, name: str) -> Subscription:
+        """Have a subscription take an add-on on now."""
+        with self.main.read() as connection:
+            version = self.commerce(connection).catalog.addon(name)
+        assert version is not None
+        changed = add_on(subscription, version, self.clock.now()).subscription
+        self.save(changed)
+        return changed
 
     def use(
         self, subscription: Subscription, count: int, at: datetime, *, phase: int = 0, status: int = 200

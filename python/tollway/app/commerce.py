@@ -11,6 +11,7 @@ from typing import Any
 from tollway.app.data_dir import prepare
 from tollway.app.gateway import gateway_store
 from tollway.app.invoicing import Billed, Invoicing
+from tollway.app.previewing import Previewing
 from tollway.app.settings import Settings
 from tollway.app.subscriptions import Subscribing
 from tollway.app.usage import Usage, open_usage
@@ -34,6 +35,11 @@ class Seller:
     def subscribing(self) -> Subscribing:
         """The use cases of subscriptions."""
         return Subscribing(self.gateways, self.clock)
+
+    @property
+    def previewing(self) -> Previewing:
+        """Previews, with the usage that is metered by now."""
+        return Previewing(self.subscribing, self.invoicing())
 
     def close_periods(
         self, until: datetime, *, mode: Mode | None, wait: timedelta

@@ -52,7 +52,7 @@ def preview_document(seller: Seller, subscription: Subscription) -> dict[str, An
         NotFound: nothing will be invoiced any more.
     """
     seller.usage.worker.catch_up()
-    invoice = seller.invoicing().preview(subscription)
+    invoice = seller.invoicing().forecast(subscription).first
     if invoice is None:
         raise NotFound("next invoice for consumer", subscription.consumer_name)
     with seller.usage.main.read() as connection:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from tollway.app.invoice_storing import Billed, Chain, Pace, store_chains
@@ -30,7 +31,7 @@ from tollway.metering.ports import UsageQuery
 from tollway.storage.commerce import Commerce
 from tollway.storage.database import Database
 
-__all__ = ["Billed", "Invoicing"]
+__all__ = ["Billed", "Forecast", "Invoicing"]
 
 Drain = Callable[[datetime, timedelta], None]
 """Meters until usage before an instant is complete; raises `Conflict` if it isn't within the time given."""
@@ -38,6 +39,19 @@ Drain = Callable[[datetime, timedelta], None]
 
 _TOGETHER = 64
 """Subscriptions that are read at once: a statement costs much more than a row."""
+
+
+class Forecast(NamedTuple):
+    """What will be invoiced: what is `due` already, and the invoice after that, at the next billing."""
+
+    due: tuple[Invoice, ...]
+    upcoming: Invoice | None
+    upcoming_at: datetime | None
+
+    @property
+    def first(self) -> Invoice | None:
+        """The next invoice there will be."""
+        return self.due[0] if self.due else self.upcoming
 
 
 class Invoicing:
@@ -74,22 +88,27 @@ class Invoicing:
         for start in range(0, len(due), _TOGETHER):
             yield from self._bill(due[start : start + _TOGETHER], until, started)
 
-    def preview(self, subscribed: Subscription) -> Invoice | None:
-        """Return a subscription's next invoice with the usage known now; nothing is stored.
+    def forecast(self, subscribed: Subscription, now: datetime | None = None) -> Forecast:
+        """Return what a subscription will be invoiced, with the usage known now; nothing is stored.
 
-        `subscribed` need not be as it is stored: a change of plan is previewed before it is made.
+        `subscribed` need not be as it is stored: a change is previewed before it is made. `now` is when it
+        takes effect, where that is ahead of the clock.
         """
+        now = max(self._clock.now(), now or self._clock.now())
         with self._main.read() as connection:
             invoices = Commerce(connection, self._clock).invoices.of_subscription(subscribed.id)
         billed = [invoice for invoice in invoices if invoice.status is InvoiceStatus.FINALISED]
+        due: list[Invoice] = []
         after = -1
-        while (bill := next_bill(subscribed, billed, _END_OF_TIME, after=after)) is not None:
+        while (bill := next_bill(subscribed, [*billed, *due], _END_OF_TIME, after=after)) is not None:
             (usage,) = read_usage(self._usage, [bill])
-            invoice = bill.build(usage, self._clock.now())
-            if invoice is not None or bill.at > self._clock.now():
-                return invoice
+            invoice = bill.build(usage, now)
+            if bill.at > now:
+                return Forecast(tuple(due), invoice, bill.at)
+            if invoice is not None:
+                due.append(invoice)
             after = bill.sequence
-        return None
+        return Forecast(tuple(due), None, None)
 
     def _bill(self, subscriptions: Sequence[UUID], until: datetime, started: datetime) -> Iterator[Billed]:
         rest = list(subscriptions)

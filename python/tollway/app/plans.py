@@ -55,12 +55,10 @@ def _not_enforced(catalog: Catalog) -> Iterator[str]:
         "quota": any(plan.quota for plan in catalog.plans),
         "features": any(plan.features for plan in catalog.plans)
         or any(addon.features for addon in catalog.addons),
-        "addons": bool(catalog.addons),
     }
     effects = {
         "quota": "requests beyond it are served and charged",
         "features": "every consumer may use every route",
-        "addons": "no subscription can take one on",
     }
     for kind, present in kinds.items():
         if present:

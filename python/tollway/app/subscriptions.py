@@ -9,18 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from tollway.app.plans import plan_group
+from tollway.app.following import Work, consumer_named, current_subscription, follow, present_of
+from tollway.billing.add_ons import ItemChange, add_on, remove_add_on
 from tollway.billing.errors import SubscriptionConflict
-from tollway.billing.models import Customer, InvoiceStatus, PartyDetails, SellerEntity, Subscription
+from tollway.billing.models import Customer, PartyDetails, SellerEntity, Subscription
 from tollway.billing.subscriptions import Change, Timing, cancel, change_plan, start
-from tollway.catalog.versions import PlanVersion
-from tollway.gateway.models import Attribution, Consumer, ConsumerGroup
-from tollway.gateway.service import Gateway
+from tollway.gateway.models import Consumer
 from tollway.kernel.clock import Clock
-from tollway.kernel.errors import NotFound
 from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
 from tollway.storage.commerce import Commerce
@@ -33,35 +30,6 @@ DEFAULT_SELLER = "default"
 # How long a load goes on in one transaction, and how long it then lets others write.
 _HELD_SECONDS, _LEFT_SECONDS = 0.01, 0.003
 
-_MICROSECOND = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What one use case works with: both domains over one transaction.
-
-    Within it, nobody else changes plans and groups: they are looked up once.
-    """
-
-    commerce: Commerce
-    gateway: Gateway
-    now: datetime
-    _plans: dict[str, PlanVersion] = field(default_factory=dict)
-    _groups: dict[str, ConsumerGroup] = field(default_factory=dict)
-
-    def plan(self, name: str) -> PlanVersion:
-        """Return the newest version of a plan."""
-        if name not in self._plans:
-            self._plans[name] = _plan(self.commerce, name)
-        return self._plans[name]
-
-    def group(self, plan: str) -> ConsumerGroup:
-        """Return the plan's group, made anew if somebody deleted it; its limits are the newest version's."""
-        if plan not in self._groups:
-            group = self.gateway.consumer_groups.repository.find(name=plan)
-            self._groups[plan] = group or plan_group(self.gateway, self.plan(plan).plan)
-        return self._groups[plan]
-
 
 class Subscribing:
     """Subscribe, change, cancel; and let what was to happen at a period's end happen."""
@@ -70,20 +38,25 @@ class Subscribing:
         self._gateways = gateways
         self._clock = clock
 
-    def create(self, consumer: str, plan: str, mode: Mode) -> Subscription:
+    def create(self, consumer: str, plan: str, mode: Mode, *, dry_run: bool = False) -> Subscription:
         """Subscribe a consumer to a plan from now on; makes a customer of its name if it has none.
+
+        With `dry_run` nothing is stored: the subscription is returned as it would be.
 
         Raises:
             NotFound: there is no such consumer or plan.
             SubscriptionConflict: it has a subscription, or its customer has the other mode.
             CurrencyFixed: its customer is billed in another currency.
         """
-        with self._work() as work:
-            found = _consumer(work.gateway, consumer)
+        with self._look() if dry_run else self._work() as work:
+            found = consumer_named(work.gateway, consumer)
             present = _present(work, found)
             if present is not None:
                 raise _conflict(found, present, plan)
-            return _subscribe(work, found, plan, mode)
+            subscription = _subscription(work, found, plan, mode, store=not dry_run)
+            if not dry_run:
+                _store(work, subscription, subscription.starts_at)
+        return subscription
 
     def create_many(self, wanted: Iterable[tuple[str, str]], mode: Mode) -> Iterator[str]:
         """Subscribe many consumers, each given with its plan; yield their names once they are stored.
@@ -98,10 +71,11 @@ class Subscribing:
             with self._work() as work:
                 until = time.monotonic() + _HELD_SECONDS
                 for consumer, plan in rest:
-                    found = _consumer(work.gateway, consumer)
+                    found = consumer_named(work.gateway, consumer)
                     present = _present(work, found)
                     if present is None:
-                        _subscribe(work, found, plan, mode)
+                        subscription = _subscription(work, found, plan, mode, store=True)
+                        _store(work, subscription, subscription.starts_at)
                     elif present.mode is not mode or present.phases[-1].plan.plan.name != plan:
                         raise _conflict(found, present, plan)
                     stored.append(consumer)
@@ -121,13 +95,38 @@ class Subscribing:
             NotFound: there is no such consumer, subscription or plan.
             SubscriptionConflict, CurrencyFixed: see `billing.subscriptions.change_plan`.
         """
-        with self._look() if dry_run else self._work() as work:
-            subscription = _current(work, consumer, lock=not dry_run)
-            now = _now(work, subscription)
+        with self._changing(consumer, dry_run=dry_run) as (work, subscription, now):
             change = change_plan(subscription, work.plan(plan), now)
             if not dry_run:
-                work.commerce.subscriptions.save(change.subscription)
-                _follow(work, change.subscription, now)
+                _store(work, change.subscription, now)
+        return change
+
+    def add_on(self, consumer: str, name: str, *, dry_run: bool = False) -> ItemChange:
+        """Have a consumer's subscription take an add-on on: in force at once, charged on the next invoice.
+
+        Raises:
+            NotFound: there is no such consumer, subscription or add-on.
+            SubscriptionConflict, CurrencyFixed: see `billing.add_ons.add_on`.
+        """
+        with self._changing(consumer, dry_run=dry_run) as (work, subscription, now):
+            change = add_on(subscription, work.addon(name), now)
+            if not dry_run:
+                _store(work, change.subscription, now)
+        return change
+
+    def remove_add_on(
+        self, consumer: str, name: str, timing: Timing = Timing.PERIOD_END, *, dry_run: bool = False
+    ) -> ItemChange:
+        """Take an add-on from a consumer's subscription, at its period's end or at once.
+
+        Raises:
+            NotFound: there is no such consumer or subscription.
+            SubscriptionConflict: see `billing.add_ons.remove_add_on`.
+        """
+        with self._changing(consumer, dry_run=dry_run) as (work, subscription, now):
+            change = remove_add_on(subscription, name, timing, now)
+            if not dry_run:
+                _store(work, change.subscription, now)
         return change
 
     def cancel(self, consumer: str, timing: Timing) -> Subscription:
@@ -137,12 +136,9 @@ class Subscribing:
             NotFound: there is no such consumer or subscription.
             SubscriptionConflict: it is cancelled already.
         """
-        with self._work() as work:
-            subscription = _current(work, consumer)
-            now = _now(work, subscription)
+        with self._changing(consumer) as (work, subscription, now):
             cancelled = cancel(subscription, timing, now)
-            work.commerce.subscriptions.save(cancelled)
-            _follow(work, cancelled, now)
+            _store(work, cancelled, now)
         return cancelled
 
     def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
@@ -156,33 +152,53 @@ class Subscribing:
         Raises:
             NotFound: there is no such consumer or subscription.
         """
-        with self._look() as work:
-            return _current(work, consumer, lock=False)
+        return self.present(consumer)[0]
+
+    def present(self, consumer: str) -> tuple[Subscription, datetime]:
+        """Return a consumer's subscription that has not ended, and its present: a test clock may be ahead.
+
+        Raises:
+            NotFound: there is no such consumer or subscription.
+        """
+        with self._changing(consumer, dry_run=True) as (_, subscription, now):
+            return subscription, now
 
     def settle(self, now: datetime, mode: Mode | None = None) -> int:
-        """Move the consumers whose phase has ended by `now` to the one that follows; return how many.
+        """Have the gateway follow what changed by `now`; return how many consumers that concerned.
 
-        Each is a transaction of its own, so however many are due, none holds up the others.
+        That is a phase or an add-on that ended, and the boundaries of periods to come. Each is a transaction
+        of its own, so however many are due, none holds up the others.
         """
         with self._gateways.database.read() as connection:
             due = Commerce(connection, self._clock).subscriptions.overdue(now, mode)
+        told = 0
         for subscription in due:
             with self._work() as work:
-                _follow(work, work.commerce.subscriptions.get(subscription, lock=True), now)
-        return len(due)
+                found = work.commerce.subscriptions.get(subscription, lock=True)
+                # One under a test clock may be ahead of `now`, and never goes back in time.
+                told += follow(work, found, max(now, present_of(work, found)))
+        return told
 
     @contextmanager
-    def _look(self) -> Iterator[_Work]:
+    def _changing(
+        self, consumer: str, *, dry_run: bool = False
+    ) -> Iterator[tuple[Work, Subscription, datetime]]:
+        with self._look() if dry_run else self._work() as work:
+            subscription = current_subscription(work, consumer, lock=not dry_run)
+            yield work, subscription, present_of(work, subscription)
+
+    @contextmanager
+    def _look(self) -> Iterator[Work]:
         with self._gateways.database.read() as connection:
-            yield _Work(Commerce(connection, self._clock), self._gateways.over(connection), self._clock.now())
+            yield Work(Commerce(connection, self._clock), self._gateways.over(connection), self._clock.now())
 
     @contextmanager
-    def _work(self) -> Iterator[_Work]:
+    def _work(self) -> Iterator[Work]:
         with self._gateways.database.write() as connection, self._gateways.join(connection) as gateway:
-            yield _Work(Commerce(connection, self._clock), gateway, self._clock.now())
+            yield Work(Commerce(connection, self._clock), gateway, self._clock.now())
 
 
-def default_seller(commerce: Commerce, now: datetime) -> SellerEntity:
+def default_seller(commerce: Commerce, now: datetime, *, store: bool = True) -> SellerEntity:
     """Return the seller entity that issues invoices where nobody said otherwise, made when first needed."""
     seller = commerce.parties.seller_named(DEFAULT_SELLER)
     if seller is None:
@@ -194,21 +210,25 @@ def default_seller(commerce: Commerce, now: datetime) -> SellerEntity:
             invoice_prefix="INV-",
             created_at=now,
         )
-        commerce.parties.save_seller(seller)
+        if store:
+            commerce.parties.save_seller(seller)
     return seller
 
 
-def _subscribe(work: _Work, consumer: Consumer, plan: str, mode: Mode) -> Subscription:
-    subscription = start(
-        seller=default_seller(work.commerce, work.now),
-        customer=_customer(work, consumer, mode),
+def _store(work: Work, subscription: Subscription, now: datetime) -> None:
+    work.commerce.subscriptions.save(subscription)
+    follow(work, subscription, now)
+
+
+def _subscription(work: Work, consumer: Consumer, plan: str, mode: Mode, *, store: bool) -> Subscription:
+    """Return a new subscription; `store` keeps the seller and the customer that are made for it."""
+    return start(
+        seller=default_seller(work.commerce, work.now, store=store),
+        customer=_customer(work, consumer, mode, store=store),
         consumer=(consumer.id, _name(consumer)),
         plan=work.plan(plan),
         now=work.now,
     )
-    work.commerce.subscriptions.save(subscription)
-    _follow(work, subscription, subscription.starts_at)
-    return subscription
 
 
 def _conflict(consumer: Consumer, present: Subscription, plan: str) -> SubscriptionConflict:
@@ -219,80 +239,17 @@ def _conflict(consumer: Consumer, present: Subscription, plan: str) -> Subscript
     )
 
 
-def _present(work: _Work, consumer: Consumer) -> Subscription | None:
+def _present(work: Work, consumer: Consumer) -> Subscription | None:
     """Return the consumer's subscription if it has a phase in force."""
     found = work.commerce.subscriptions.current_of(consumer.id, work.now)
-    return found if found is not None and found.phase_at(_now(work, found)) is not None else None
-
-
-def _now(work: _Work, subscription: Subscription) -> datetime:
-    """Return the subscription's present: after all of it that was billed or has begun.
-
-    A test clock may be ahead of the real one. A change at the very instant that was billed would be at
-    no instant that is still to be billed.
-    """
-    invoices = work.commerce.invoices.of_subscription(subscription.id)
-    past = [invoice.period_end for invoice in invoices if invoice.status is InvoiceStatus.FINALISED]
-    consumer = work.gateway.consumers.repository.get(subscription.consumer)
-    if consumer is not None:
-        judged_by = consumer.attribution.phase_id
-        past += [phase.starts_at for phase in subscription.phases if phase.id == judged_by]
-    return max([work.now, *(instant + _MICROSECOND for instant in past)])
-
-
-def _follow(work: _Work, subscription: Subscription, now: datetime) -> None:
-    """Let the gateway judge the consumer by the phase that is in force at `now`, or by none."""
-    gateway = work.gateway
-    consumer = gateway.consumers.repository.get(subscription.consumer)
-    if consumer is None:
-        return  # deleted through the Admin API; what it used is invoiced all the same
-    phase = subscription.phase_at(now)
-    left = next((p for p in subscription.phases if p.id == consumer.attribution.phase_id), None)
-    if phase is None and left is None:
-        return  # it has another subscription by now
-    old = None if left is None else gateway.consumer_groups.repository.find(name=left.plan.plan.name)
-    new = None if phase is None else work.group(phase.plan.plan.name)
-    gateway.consumer_groups.move(
-        consumer.id, out_of=None if old is None else old.id, into=None if new is None else new.id
-    )
-    gateway.consumers.attribute(
-        consumer.id,
-        Attribution(
-            customer_id=subscription.customer,
-            phase_id=None if phase is None else phase.id,
-            mode=subscription.mode,
-        ),
-    )
-
-
-def _consumer(gateway: Gateway, name: str) -> Consumer:
-    found = gateway.consumers.find(name) or gateway.consumers.repository.find(custom_id=name)
-    if found is None:
-        raise NotFound("consumer", name, "create it first: POST /consumers with its username")
-    return found
+    return found if found is not None and found.phase_at(present_of(work, found)) is not None else None
 
 
 def _name(consumer: Consumer) -> str:
     return consumer.username or consumer.custom_id or str(consumer.id)
 
 
-def _current(work: _Work, name: str, *, lock: bool = True) -> Subscription:
-    consumer = _consumer(work.gateway, name)
-    subscription = work.commerce.subscriptions.current_of(consumer.id, work.now)
-    if subscription is None:
-        raise NotFound("subscription of consumer", name, "see tollway subscription list")
-    return work.commerce.subscriptions.get(subscription.id, lock=True) if lock else subscription
-
-
-def _plan(commerce: Commerce, name: str) -> PlanVersion:
-    plan = commerce.catalog.plan(name)
-    if plan is None:
-        known = ", ".join(version.plan.name for version in commerce.catalog.plans())
-        raise NotFound("plan", name, f"there is {known}" if known else "apply a catalog file first")
-    return plan
-
-
-def _customer(work: _Work, consumer: Consumer, mode: Mode) -> Customer:
+def _customer(work: Work, consumer: Consumer, mode: Mode, *, store: bool) -> Customer:
     parties = work.commerce.parties
     if consumer.attribution.customer_id is not None:
         customer = parties.customer(consumer.attribution.customer_id)
@@ -313,5 +270,6 @@ def _customer(work: _Work, consumer: Consumer, mode: Mode) -> Customer:
         billing_currency=None,
         created_at=work.now,
     )
-    parties.save_customer(customer)
+    if store:
+        parties.save_customer(customer)
     return customer

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tollway.billing.lines import credit_line, fee_line, late_line, usage_line
 from tollway.billing.models import Invoice, InvoiceLine, LineKind, Subscription
-from tollway.billing.timeline import BillingInstant, PeriodPart, billing_instants
+from tollway.billing.timeline import BillingInstant, PeriodPart, add_on_fees, billing_instants, with_add_ons
 from tollway.billing.usage import UsageOfParts
 from tollway.catalog.prices import Price
 from tollway.kernel.ids import new_id
@@ -21,8 +21,8 @@ __all__ = ["Bill", "metered_prices", "next_bill"]
 class Bill:
     """An invoice that is due: the instant it bills, and what it takes to build it.
 
-    `closing` and `opening` are the parts that end and begin there, `closed` those that ended before;
-    `billed` are the subscription's invoices so far, in order.
+    `closing` and `opening` are the parts that end and begin there, `closed` those that ended before with
+    what add-ons covered of them; `billed` are the subscription's invoices so far, in order.
     """
 
     subscription: Subscription
@@ -32,6 +32,11 @@ class Bill:
     opening: PeriodPart | None
     closed: tuple[PeriodPart, ...]
     billed: tuple[Invoice, ...]
+
+    @property
+    def closes(self) -> Sequence[PeriodPart]:
+        """The part that ends there, and what add-ons covered of it."""
+        return () if self.closing is None else tuple(with_add_ons(self.subscription, self.closing))
 
     def build(self, usage: UsageOfParts | None, now: datetime) -> Invoice | None:
         """Return the draft, or None where there is nothing to say. `usage` is what `read_usage` returned."""
@@ -63,13 +68,14 @@ class Bill:
         if self.opening is not None:
             for index, price in _fees(self.opening):
                 yield fee_line(self.opening, index, price)
+        yield from self._add_on_fees()
         if self.closing is not None:
             yield from self._credits(self.closing)
         if usage is None:
             return
-        if self.closing is not None:
-            for index, price, meter in metered_prices(self.closing):
-                yield usage_line(self.closing, index, price, usage.quantity(self.closing, meter))
+        for part in self.closes:
+            for index, price, meter in metered_prices(part):
+                yield usage_line(part, index, price, usage.quantity(part, meter))
         for part in self.closed:
             for index, price, meter in metered_prices(part):
                 lines = self.usage_lines(part, index)
@@ -78,6 +84,34 @@ class Bill:
                 late = late_line(part, index, price, held, billed=lines, after=after)
                 if late is not None:
                     yield late
+
+    def _add_on_fees(self) -> Iterator[InvoiceLine]:
+        """Yield what add-ons cost that was not billed yet, and give back what was paid beyond a removal.
+
+        One that was added within a period is charged the rest of it here, on the next invoice.
+        """
+        if self.closing is None and self.opening is None:
+            return
+        since = self.at if self.closing is None else self.closing.period.start
+        for part in add_on_fees(self.subscription, self.at):
+            if part.end <= since:
+                continue
+            for index, price in _fees(part):
+                paid = self._billed_for(part, index, LineKind.FEE)
+                if not paid:
+                    yield fee_line(part, index, price)
+                for line in paid:
+                    credit = None if part.cancelled else credit_line(part, index, price, line)
+                    if credit is not None and not self._given_back(credit):
+                        yield credit
+
+    def _given_back(self, credit: InvoiceLine) -> bool:
+        return any(
+            (line.kind, line.item, line.price_index, line.service_end)
+            == (credit.kind, credit.item, credit.price_index, credit.service_end)
+            for invoice in self.billed
+            for line in invoice.lines
+        )
 
     def _credits(self, closing: PeriodPart) -> Iterator[InvoiceLine]:
         if closing.cancelled:
@@ -94,9 +128,8 @@ class Bill:
             for invoice in self.billed
             for line in invoice.lines
             if line.kind in kinds
-            and line.phase == part.phase.id
+            and (line.phase, line.item, line.service_start) == part.key
             and line.price_index == index
-            and line.service_start == part.start
         ]
 
 
@@ -123,7 +156,7 @@ def next_bill(
                 billed=tuple(billed),
             )
         if instant.closing is not None:
-            closed.append(instant.closing)
+            closed += with_add_ons(subscription, instant.closing)
         last = instant
     if last is None or last.opening is not None or after > last.sequence:
         return None
@@ -139,13 +172,13 @@ def next_bill(
 
 
 def _fees(part: PeriodPart) -> Iterator[tuple[int, Price]]:
-    for index, price in enumerate(part.phase.plan.plan.prices):
+    for index, price in enumerate(part.prices):
         if price.meter is None:
             yield index, price
 
 
 def metered_prices(part: PeriodPart) -> Iterator[tuple[int, Price, str]]:
-    """Yield the metered prices of a part's plan: their index, themselves, their meter."""
-    for index, price in enumerate(part.phase.plan.plan.prices):
+    """Yield the metered prices of a part: their index, themselves, their meter."""
+    for index, price in enumerate(part.prices):
         if price.meter is not None:
             yield index, price, price.meter

@@ -33,7 +33,7 @@ def fee_line(part: PeriodPart, index: int, price: Price) -> InvoiceLine:
         part,
         index,
         kind=LineKind.FEE,
-        description=_fee_name(part),
+        description=_sold_as(part),
         quantity=_ONE,
         steps=rated.lines,
         total=Money.rounded(rated.amount, currency),
@@ -53,7 +53,7 @@ def credit_line(part: PeriodPart, index: int, price: Price, paid: InvoiceLine) -
         part,
         index,
         kind=LineKind.CREDIT,
-        description=f"Unused: {_fee_name(part)}",
+        description=f"Unused: {_sold_as(part)}",
         quantity=_ONE,
         steps=[step],
         total=Money.rounded(step.amount, currency),
@@ -70,7 +70,7 @@ def usage_line(part: PeriodPart, index: int, price: Price, quantity: Decimal) ->
         part,
         index,
         kind=LineKind.USAGE,
-        description=f"Usage of {meter}",
+        description=f"Usage of {meter}{_by_add_on(part)}",
         quantity=quantity,
         steps=rated.lines,
         total=Money.rounded(rated.amount, currency),
@@ -107,7 +107,7 @@ def late_line(
         part,
         index,
         kind=LineKind.LATE_USAGE,
-        description=f"Late usage of {meter}, {when}",
+        description=f"Late usage of {meter}{_by_add_on(part)}, {when}",
         quantity=more,
         steps=rated.lines,
         total=charge(rated, currency, charged.amount),
@@ -135,9 +135,9 @@ def _line(
         unit_amount=_decimal(single.unit_amount) if single else None,
         amount=Decimal(amount),
         total=total.minor,
-        plan_version=part.phase.plan.id,
         price_index=index,
         phase=part.phase.id,
+        item=None if part.item is None else part.item.id,
         service_start=part.start,
         service_end=part.end,
         explanation=tuple(
@@ -152,8 +152,14 @@ def _line(
     )
 
 
-def _fee_name(part: PeriodPart) -> str:
+def _sold_as(part: PeriodPart) -> str:
+    if part.item is not None:
+        return f"Add-on {part.item.addon.addon.name}"
     return f"Plan {part.phase.plan.plan.name}"
+
+
+def _by_add_on(part: PeriodPart) -> str:
+    return "" if part.item is None else f" ({_sold_as(part)})"
 
 
 def _meter(price: Price) -> str:

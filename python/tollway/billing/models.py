@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from tollway.catalog.versions import PlanVersion
+from tollway.catalog.versions import AddOnVersion, PlanVersion
 from tollway.kernel.mode import Mode
 from tollway.metering.models import CursorVector
 
@@ -26,6 +27,7 @@ __all__ = [
     "Phase",
     "SellerEntity",
     "Subscription",
+    "SubscriptionItem",
     "TaxId",
     "UsageWindow",
 ]
@@ -91,8 +93,29 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionItem:
+    """An add-on that a subscription has from `starts_at` on, at the version it was then.
+
+    It outlasts changes of plan, and ends with the subscription if not before.
+    """
+
+    id: UUID
+    position: int
+    addon: AddOnVersion
+    starts_at: datetime
+    ends_at: datetime | None = None
+
+    def at(self, instant: datetime) -> bool:
+        """Whether it is in force at `instant`, as far as it goes by the item itself."""
+        return self.starts_at <= instant and (self.ends_at is None or instant < self.ends_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What a customer has agreed to, for one consumer: phases that follow each other without a gap."""
+    """What a customer has agreed to, for one consumer.
+
+    Phases follow each other without a gap; `items` are the add-ons beside them.
+    """
 
     id: UUID
     mode: Mode
@@ -106,6 +129,11 @@ class Subscription:
     created_at: datetime
     ends_at: datetime | None = None
     cancelled_at: datetime | None = None
+    items: tuple[SubscriptionItem, ...] = ()
+
+    def items_at(self, instant: datetime) -> Sequence[SubscriptionItem]:
+        """Return the add-ons in force at `instant`, in the order they were added."""
+        return [item for item in self.items if item.at(instant)] if self.phase_at(instant) else []
 
     def phase_at(self, instant: datetime) -> Phase | None:
         """Return the phase in force at `instant`, or None before the start and from the end on."""
@@ -128,7 +156,7 @@ class LineKind(StrEnum):
     FEE = "fee"
     """A price that doesn't depend on usage."""
     CREDIT = "credit"
-    """A fee paid in advance for time after a change of plan, given back."""
+    """A fee paid in advance for time after a change of plan or the removal of an add-on, given back."""
     USAGE = "usage"
     """Usage of the period that the invoice closes."""
     LATE_USAGE = "late_usage"
@@ -164,7 +192,8 @@ class UsageWindow:
 class InvoiceLine:
     """A line: an exact amount, and what is charged of it in whole minor units.
 
-    `plan_version` and `price_index` name the price; `[service_start, service_end)` is what it pays for.
+    Its price is the `price_index`-th of the add-on that `item` is, or without one of the plan that `phase`
+    is under. `[service_start, service_end)` is what it pays for.
     """
 
     kind: LineKind
@@ -173,11 +202,11 @@ class InvoiceLine:
     unit_amount: Decimal | None
     amount: Decimal
     total: int
-    plan_version: UUID
     price_index: int
     phase: UUID
     service_start: datetime
     service_end: datetime
+    item: UUID | None = None
     usage: UsageWindow | None = None
     explanation: tuple[Explanation, ...] = ()
 

@@ -65,7 +65,16 @@ class Subscriptions(Protocol):
         """Add a subscription, or bring the stored one and its phases to this state."""
 
     def overdue(self, now: datetime, mode: Mode | None = None) -> Sequence[UUID]:
-        """Return the subscriptions whose consumer is still under a phase that has ended by `now`."""
+        """Return the subscriptions of which the gateway is to be told something by `now`, or was to be."""
+
+    def follow_at(self, subscription: UUID, at: datetime | None) -> None:
+        """Say when the gateway is to be told of a subscription next, None for never again.
+
+        A new one is to be told of at once.
+        """
+
+    def follow_plans(self, plans: Collection[UUID], addons: Collection[UUID], now: datetime) -> None:
+        """Have the gateway be told anew, at `now`, of the subscriptions to these versions."""
 
     def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
         """Return every subscription, ordered by start and id."""

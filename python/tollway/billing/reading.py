@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import NamedTuple, Self
@@ -12,7 +11,7 @@ from uuid import UUID
 
 from tollway.billing.building import Bill, metered_prices
 from tollway.billing.models import Invoice, InvoiceLine
-from tollway.billing.timeline import PeriodPart
+from tollway.billing.timeline import PartKey, PeriodPart
 from tollway.billing.usage import UsageOfParts
 from tollway.metering.models import UsageReading
 from tollway.metering.ports import EventSelection, UsageQuery, UsageSpan
@@ -33,40 +32,40 @@ def read_usage(query: UsageQuery, bills: Sequence[Bill]) -> list[UsageOfParts | 
 class _Wanted(NamedTuple):
     """What is read for one bill.
 
-    Late usage is rare: a sum over all closed parts of a phase tells whether there is any, and only then are
-    they read one by one.
+    Late usage is rare: a sum over all closed parts of a phase, or of an add-on in it, tells whether there is
+    any, and only then are they read one by one.
     """
 
     bill: Bill
-    phases: Sequence[Sequence[PeriodPart]]
+    runs: Sequence[Sequence[PeriodPart]]
     closing: Sequence[PeriodPart]
 
     @classmethod
     def of(cls, bill: Bill) -> Self:
         """Return what there is to read: nothing of parts that have no metered price."""
-        closing = [bill.closing] if bill.closing is not None and any(metered_prices(bill.closing)) else []
-        return cls(bill, _phases([part for part in bill.closed if any(metered_prices(part))]), closing)
+        closing = [part for part in bill.closes if any(metered_prices(part))]
+        return cls(bill, _runs([part for part in bill.closed if any(metered_prices(part))]), closing)
 
     @property
     def spans(self) -> list[UsageSpan]:
-        """A sum for each phase that has closed parts, then the part that closes."""
-        sums = [_span(self.bill, parts[0].phase.id, None, parts[-1].usage_end) for parts in self.phases]
-        return [*sums, *(_part_span(self.bill, part) for part in self.closing)]
+        """A sum for each run of closed parts, then the parts that close."""
+        sums = [_span(self.bill, parts[0], parts[-1]) for parts in self.runs]
+        return [*sums, *(_span(self.bill, part, part) for part in self.closing)]
 
     def usage(self, query: UsageQuery, readings: Sequence[UsageReading]) -> UsageOfParts | None:
         """Return what the parts hold, given the readings of `spans`."""
         if not readings:
             return None
-        sums = readings[: len(self.phases)]
-        closed = [part for parts in self.phases for part in parts]
-        billed = {_key(part): _billed(self.bill, part) for part in closed}
-        if any(_differs(found, parts, billed) for found, parts in zip(sums, self.phases, strict=True)):
+        sums = readings[: len(self.runs)]
+        closed = [part for parts in self.runs for part in parts]
+        billed = {part.key: _billed(self.bill, part) for part in closed}
+        if any(_differs(found, parts, billed) for found, parts in zip(sums, self.runs, strict=True)):
             every = [*closed, *self.closing]
-            readings = query.readings([_part_span(self.bill, part) for part in every])
-            quantities = {_key(part): _by_meter(found) for part, found in zip(every, readings, strict=True)}
+            readings = query.readings([_span(self.bill, part, part) for part in every])
+            quantities = {part.key: _by_meter(found) for part, found in zip(every, readings, strict=True)}
         else:
-            latest = zip(self.closing, readings[len(self.phases) :], strict=True)
-            quantities = billed | {_key(part): _by_meter(found) for part, found in latest}
+            latest = zip(self.closing, readings[len(self.runs) :], strict=True)
+            quantities = billed | {part.key: _by_meter(found) for part, found in latest}
         return UsageOfParts(quantities=quantities, cursors=readings[0].cursors, nodes=readings[0].nodes)
 
 
@@ -84,41 +83,37 @@ def events_behind(invoice: Invoice, line: InvoiceLine) -> EventSelection:
     )
 
 
-def _phases(parts: Sequence[PeriodPart]) -> list[list[PeriodPart]]:
-    phases: dict[UUID, list[PeriodPart]] = defaultdict(list)
+def _runs(parts: Sequence[PeriodPart]) -> list[list[PeriodPart]]:
+    """Return the parts by phase and add-on: those of one run follow each other without a gap."""
+    runs: dict[tuple[UUID, UUID | None], list[PeriodPart]] = defaultdict(list)
     for part in parts:
-        phases[part.phase.id].append(part)
-    return list(phases.values())
+        runs[part.key[:2]].append(part)
+    return list(runs.values())
 
 
-def _span(bill: Bill, phase: UUID, start: datetime | None, end: datetime | None) -> UsageSpan:
-    return UsageSpan(customer=bill.subscription.customer, phase=phase, start=start, end=end)
-
-
-def _part_span(bill: Bill, part: PeriodPart) -> UsageSpan:
-    return _span(bill, part.phase.id, part.usage_start, part.usage_end)
-
-
-def _key(part: PeriodPart) -> tuple[UUID, datetime]:
-    return part.phase.id, part.start
+def _span(bill: Bill, first: PeriodPart, last: PeriodPart) -> UsageSpan:
+    return UsageSpan(
+        customer=bill.subscription.customer,
+        phase=first.phase.id,
+        start=first.usage_start,
+        end=last.usage_end,
+    )
 
 
 def _billed(bill: Bill, part: PeriodPart) -> _Quantities:
-    """Return what was billed for a part of each meter that its plan prices."""
+    """Return what was billed for a part of each meter that it is charged by."""
     return {
         meter: sum((line.quantity for line in bill.usage_lines(part, index)), Decimal(0))
         for index, _, meter in metered_prices(part)
     }
 
 
-def _differs(
-    found: UsageReading, parts: Sequence[PeriodPart], billed: Mapping[tuple[UUID, datetime], _Quantities]
-) -> bool:
-    """Whether the parts hold anything else than was billed for them, of the meters that their plan prices."""
+def _differs(found: UsageReading, parts: Sequence[PeriodPart], billed: Mapping[PartKey, _Quantities]) -> bool:
+    """Whether the parts hold anything else than was billed for them, of the meters charged by."""
     held = _by_meter(found)
     nothing = Decimal(0)
     return any(
-        held.get(meter, nothing) != sum((billed[_key(part)].get(meter, nothing) for part in parts), nothing)
+        held.get(meter, nothing) != sum((billed[part.key].get(meter, nothing) for part in parts), nothing)
         for _, _, meter in metered_prices(parts[0])
     )
 

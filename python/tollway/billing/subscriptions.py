@@ -17,7 +17,7 @@ from tollway.catalog.versions import PlanVersion
 from tollway.kernel.ids import new_id
 from tollway.kernel.instants import format_instant
 
-__all__ = ["Change", "Timing", "cancel", "change_plan", "recurring_fee", "start"]
+__all__ = ["Change", "Timing", "cancel", "change_plan", "phase_in_force", "recurring_fee", "start"]
 
 
 class Timing(StrEnum):
@@ -76,7 +76,7 @@ def change_plan(subscription: Subscription, plan: PlanVersion, now: datetime) ->
         SubscriptionConflict: it has ended or is about to, or it has that plan already.
         CurrencyFixed: the plan has another currency.
     """
-    current = _phase_in_force(subscription, now)
+    current = phase_in_force(subscription, now)
     if subscription.ends_at is not None:
         raise SubscriptionConflict(
             f"the subscription of {subscription.consumer_name!r} was cancelled and ends at"
@@ -115,7 +115,7 @@ def cancel(subscription: Subscription, timing: Timing, now: datetime) -> Subscri
     Raises:
         SubscriptionConflict: it has ended, or ends at the period's end already.
     """
-    current = _phase_in_force(subscription, now)
+    current = phase_in_force(subscription, now)
     at = now if timing is Timing.NOW else period_at(current, now).end
     if subscription.ends_at is not None and subscription.ends_at <= at:
         raise SubscriptionConflict(
@@ -139,7 +139,12 @@ def _is_upgrade(current: PlanVersion, plan: PlanVersion) -> bool:
     return same_rhythm(current.plan, plan.plan) and recurring_fee(plan) > recurring_fee(current)
 
 
-def _phase_in_force(subscription: Subscription, now: datetime) -> Phase:
+def phase_in_force(subscription: Subscription, now: datetime) -> Phase:
+    """Return the phase of a subscription at `now`.
+
+    Raises:
+        SubscriptionConflict: it has ended.
+    """
     phase = subscription.phase_at(now)
     if phase is None:
         ended = format_instant(subscription.ends_at) if subscription.ends_at else "never"

@@ -7,24 +7,46 @@ each part (its usage, and the fees of the part that begins there).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import groupby
+from typing import NamedTuple
+from uuid import UUID
 
-from tollway.billing.models import Phase, Subscription
+from tollway.billing.models import Phase, Subscription, SubscriptionItem
 from tollway.billing.periods import Period, Schedule
 from tollway.catalog.models import Cycle, Plan
+from tollway.catalog.prices import Price
 from tollway.kernel.zones import time_zone
 
-__all__ = ["BillingInstant", "PeriodPart", "billing_instants", "parts", "period_at", "same_rhythm"]
+__all__ = [
+    "BillingInstant",
+    "PartKey",
+    "PeriodPart",
+    "add_on_fees",
+    "billing_instants",
+    "parts",
+    "period_at",
+    "same_rhythm",
+    "with_add_ons",
+]
 
 _MICROSECOND = timedelta(microseconds=1)
 
 
+class PartKey(NamedTuple):
+    """What tells the parts of a subscription from each other."""
+
+    phase: UUID
+    item: UUID | None
+    start: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodPart:
-    """`[start, end)`: what one phase covers of one of its periods.
+    """`[start, end)`: what one phase covers of one of its periods, or what an add-on covers of that.
 
     `cancelled` parts were cut short by the subscription's end: fees, tiers and allowances are those
     of the whole period, since its fee is not given back.
@@ -35,6 +57,17 @@ class PeriodPart:
     start: datetime
     end: datetime
     cancelled: bool = False
+    item: SubscriptionItem | None = None
+
+    @property
+    def key(self) -> PartKey:
+        """What identifies it within its subscription."""
+        return PartKey(self.phase.id, None if self.item is None else self.item.id, self.start)
+
+    @property
+    def prices(self) -> Sequence[Price]:
+        """The prices that it is charged by: the add-on's, or the plan's."""
+        return self.phase.plan.plan.prices if self.item is None else self.item.addon.addon.prices
 
     @property
     def share(self) -> Fraction:
@@ -79,6 +112,42 @@ def parts(subscription: Subscription) -> Iterator[PeriodPart]:
             cancelled = end == subscription.ends_at and end < period.end
             yield PeriodPart(phase=phase, period=period, start=start, end=end, cancelled=cancelled)
             start = end
+
+
+def with_add_ons(subscription: Subscription, part: PeriodPart) -> Iterator[PeriodPart]:
+    """Yield a part and, for each add-on, as much of it as that was in force: what usage is charged by."""
+    yield part
+    for item in subscription.items:
+        within = _within(part, item)
+        if within is not None:
+            yield within
+
+
+def add_on_fees(subscription: Subscription, until: datetime) -> Iterator[PeriodPart]:
+    """Yield what fees of add-ons are charged for: each add-on within each period that begins by `until`.
+
+    A change of plan that keeps the period doesn't split it: the add-on stays what it was.
+    """
+    if not subscription.items:
+        return
+    for _, of_period in groupby(parts(subscription), key=lambda part: part.period):
+        first, *more = of_period
+        if first.start > until:
+            return
+        last = more[-1] if more else first
+        whole = replace(first, end=last.end, cancelled=last.cancelled)
+        for item in subscription.items:
+            within = _within(whole, item)
+            if within is not None and within.start <= until:
+                yield replace(within, phase=subscription.phase_at(within.start) or first.phase)
+
+
+def _within(part: PeriodPart, item: SubscriptionItem) -> PeriodPart | None:
+    start = max(part.start, item.starts_at)
+    end = part.end if item.ends_at is None else min(part.end, item.ends_at)
+    if start >= end:
+        return None
+    return replace(part, item=item, start=start, end=end, cancelled=part.cancelled and end == part.end)
 
 
 def billing_instants(subscription: Subscription, until: datetime) -> Iterator[BillingInstant]:

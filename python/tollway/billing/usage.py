@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
-from tollway.billing.timeline import PeriodPart
+from tollway.billing.timeline import PartKey, PeriodPart
 from tollway.metering.models import CursorVector, NodeState
 
 __all__ = ["UsageOfParts"]
@@ -20,14 +19,14 @@ _NONE = Decimal(0)
 class UsageOfParts:
     """What parts of a subscription hold of each meter, all read in one view of what has been metered."""
 
-    quantities: Mapping[tuple[UUID, datetime], Mapping[str, Decimal]]
-    """Per part, which its phase and start identify: meter to quantity."""
+    quantities: Mapping[PartKey, Mapping[str, Decimal]]
+    """Meter to quantity, per part."""
     cursors: CursorVector
     nodes: Sequence[NodeState]
 
     def quantity(self, part: PeriodPart, meter: str) -> Decimal:
         """Return what a part holds of a meter."""
-        return self.quantities[part.phase.id, part.start].get(meter, _NONE)
+        return self.quantities[part.key].get(meter, _NONE)
 
     @property
     def watermark(self) -> datetime | None:

@@ -113,11 +113,15 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class AddOn:
-    """Features and prices that a subscription can take on beside its plan."""
+    """Features, quota and prices that a subscription can take on beside its plan.
+
+    `quota` adds to the plan's quota of the same meter; where the plan has none, nothing is limited.
+    """
 
     name: str
     features: frozenset[str] = frozenset()
     prices: tuple[Price, ...] = ()
+    quota: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

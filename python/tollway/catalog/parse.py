@@ -106,7 +106,12 @@ def read_plan(content: object, path: Path, faults: Faults, meters: set[str]) -> 
 def read_addon(content: object, path: Path, faults: Faults, meters: set[str]) -> AddOn:
     """Read an add-on and note its faults. `meters` are the names of those that there are."""
     fields = Fields(content, path, faults)
-    addon = AddOn(fields.name("name"), frozenset(fields.names("features")), _prices(fields, meters))
+    addon = AddOn(
+        name=fields.name("name"),
+        features=frozenset(fields.names("features")),
+        prices=_prices(fields, meters),
+        quota=_quota(fields, meters),
+    )
     fields.close()
     return addon
 

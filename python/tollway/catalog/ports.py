@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from tollway.catalog.models import AddOn, Meter, Plan
-from tollway.catalog.versions import AddOnVersion, PlanVersion
+from tollway.catalog.versions import AddOnVersion, MeterInForce, PlanVersion
 from tollway.kernel.currency import Currency
 
 __all__ = ["CatalogStore"]
@@ -25,6 +25,9 @@ class CatalogStore(Protocol):
     def meters(self) -> Sequence[Meter]:
         """Return every meter as it is in force, ordered by name."""
 
+    def meters_in_force(self) -> Mapping[str, MeterInForce]:
+        """Return every meter as it is in force with the routes that it means, by name."""
+
     def put_meter(self, meter: Meter, now: datetime) -> None:
         """Let a meter count from `now` on, in place of the one of its name that did until now."""
 
@@ -40,11 +43,11 @@ class CatalogStore(Protocol):
     def put_plan(self, plan: Plan, currency: Currency, now: datetime) -> PlanVersion:
         """Make this the current content of the plan of its name."""
 
-    def addon(self, name: str) -> AddOnVersion | None:
-        """Return the current version of an add-on."""
-
     def addons(self) -> Sequence[AddOnVersion]:
         """Return the current version of every add-on, ordered by name."""
+
+    def addon(self, name: str) -> AddOnVersion | None:
+        """Return the current version of an add-on."""
 
     def put_addon(self, addon: AddOn, currency: Currency, now: datetime) -> AddOnVersion:
         """Make this the current content of the add-on of its name."""

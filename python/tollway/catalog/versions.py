@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
-from tollway.catalog.models import AddOn, Plan
+from tollway.catalog.models import AddOn, Meter, Plan
 from tollway.kernel.currency import Currency
 
-__all__ = ["AddOnVersion", "PlanVersion"]
+__all__ = ["AddOnVersion", "MeterInForce", "PlanVersion"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +35,15 @@ class AddOnVersion:
     version: int
     addon: AddOn
     currency: Currency
+
+    @property
+    def label(self) -> str:
+        """How people refer to it: `extra_analytics/2`."""
+        return f"{self.addon.name}/{self.version}"
+
+
+class MeterInForce(NamedTuple):
+    """A meter as it counts now, and the routes that the names in its filter mean."""
+
+    meter: Meter
+    routes: frozenset[UUID]

@@ -95,6 +95,48 @@ def change(
         )
 
 
+@subscription_app.command("add-on")
+def change_add_on(
+    consumer: ConsumerOption,
+    *,
+    add: Annotated[str | None, typer.Option("--add", help="Name of the add-on to take on.")] = None,
+    remove: Annotated[str | None, typer.Option("--remove", help="Name of the add-on to give up.")] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Remove it at once, and give the rest of its fee back.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show the next invoice as it would be, and change nothing.")
+    ] = False,
+    output: OutputOption = DEFAULT_OUTPUT,
+) -> None:
+    """Take an add-on on, in force at once, or give one up when the period ends.
+
+    Its fee for the rest of the period is on the next invoice.
+
+    Example: tollway subscription add-on --consumer pro_user_123 --add extra_analytics
+    """
+    from tollway.app.invoice_report import preview_document
+    from tollway.cli.invoice import emit_invoice
+
+    if (add is None) == (remove is None) or (now and remove is None):
+        raise InvalidInput("--add", "give either --add NAME, or --remove NAME with or without --now")
+    timing = Timing.NOW if now else Timing.PERIOD_END
+    with opened_seller() as seller:
+        if add is not None:
+            changed = seller.subscribing.add_on(consumer, add, dry_run=preview)
+        else:
+            changed = seller.subscribing.remove_add_on(consumer, remove or "", timing, dry_run=preview)
+        if preview:
+            emit_invoice(preview_document(seller, changed.subscription), output)
+            return
+        row = _row(changed.subscription, seller.clock.now())
+        emit(
+            {**row, "change": changed.timing.value, "effective_at": format_instant(changed.effective_at)},
+            output,
+            columns=(*_COLUMNS, "change", "effective_at"),
+        )
+
+
 @subscription_app.command()
 def cancel(
     consumer: ConsumerOption,
@@ -165,4 +207,13 @@ def _row(subscription: Subscription, now: datetime) -> dict[str, Any]:
         "next_plan_at": format_instant(following.starts_at) if waits else None,
         "customer": str(subscription.customer),
         "phase": None if phase is None else str(phase.id),
+        "add_ons": [
+            {
+                "name": item.addon.addon.name,
+                "version": item.addon.label,
+                "starts_at": format_instant(item.starts_at),
+                "ends_at": None if item.ends_at is None else format_instant(item.ends_at),
+            }
+            for item in subscription.items_at(now)
+        ],
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,13 +22,13 @@ from tollway.catalog.canonical import (
     plan_from_data,
 )
 from tollway.catalog.models import AddOn, Meter, Plan
-from tollway.catalog.versions import AddOnVersion, PlanVersion
+from tollway.catalog.versions import AddOnVersion, MeterInForce, PlanVersion
 from tollway.kernel.currency import Currency, currency
 from tollway.kernel.ids import new_id
 from tollway.storage.meters import hold_routes
-from tollway.storage.tables.catalog import ADDON, ADDON_VERSION, METER, PLAN, PLAN_VERSION
+from tollway.storage.tables.catalog import ADDON, ADDON_VERSION, METER, METER_ROUTE, PLAN, PLAN_VERSION
 
-__all__ = ["SqlCatalog", "plan_version"]
+__all__ = ["SqlCatalog", "addon_version", "plan_version"]
 
 _Data = dict[str, object]
 
@@ -67,6 +68,18 @@ class SqlCatalog:
             select(METER.c.content).where(METER.c.effective_until.is_(None)).order_by(METER.c.name)
         )
         return [meter_from_data(json.loads(content)) for content in contents]
+
+    def meters_in_force(self) -> Mapping[str, MeterInForce]:
+        """See `CatalogStore.meters_in_force`."""
+        rows = self._connection.execute(select(METER).where(METER.c.effective_until.is_(None))).all()
+        routes: dict[UUID, set[UUID]] = defaultdict(set)
+        ids = [row.id for row in rows]
+        for held in self._connection.execute(select(METER_ROUTE).where(METER_ROUTE.c.meter_id.in_(ids))):
+            routes[held.meter_id].add(held.route_id)
+        return {
+            row.name: MeterInForce(meter_from_data(json.loads(row.content)), frozenset(routes[row.id]))
+            for row in rows
+        }
 
     def put_meter(self, meter: Meter, now: datetime) -> None:
         """See `CatalogStore.put_meter`."""
@@ -112,20 +125,20 @@ class SqlCatalog:
         """See `CatalogStore.put_plan`."""
         return plan_version(self._put(_PLANS, plan.name, plan_data(plan), currency, now))
 
-    def addon(self, name: str) -> AddOnVersion | None:
-        """See `CatalogStore.addon`."""
-        row = self._current(_ADDONS, name)
-        return None if row is None else _addon_version(row)
-
     def addons(self) -> Sequence[AddOnVersion]:
         """See `CatalogStore.addons`."""
         names = self._connection.scalars(select(ADDON.c.name).order_by(ADDON.c.name)).all()
         found = (self.addon(name) for name in names)
         return [version for version in found if version is not None]
 
+    def addon(self, name: str) -> AddOnVersion | None:
+        """See `CatalogStore.addon`."""
+        row = self._current(_ADDONS, name)
+        return None if row is None else addon_version(row)
+
     def put_addon(self, addon: AddOn, currency: Currency, now: datetime) -> AddOnVersion:
         """See `CatalogStore.put_addon`."""
-        return _addon_version(self._put(_ADDONS, addon.name, addon_data(addon), currency, now))
+        return addon_version(self._put(_ADDONS, addon.name, addon_data(addon), currency, now))
 
     def _current(self, kept: _Kept, name: str) -> Row[Any] | None:
         things, versions = kept
@@ -181,12 +194,15 @@ def _parsed_plan(version: UUID, number: int, content: str, code: str) -> PlanVer
     )
 
 
-def _addon_version(row: Any) -> AddOnVersion:
+def addon_version(row: Any) -> AddOnVersion:
+    """Map a row of `addon_version`."""
+    return _parsed_addon(row.id, row.version, row.content, row.currency)
+
+
+@lru_cache(maxsize=256)
+def _parsed_addon(version: UUID, number: int, content: str, code: str) -> AddOnVersion:
     return AddOnVersion(
-        id=row.id,
-        version=row.version,
-        addon=addon_from_data(json.loads(row.content)),
-        currency=currency(row.currency),
+        id=version, version=number, addon=addon_from_data(json.loads(content)), currency=currency(code)
     )
 
 

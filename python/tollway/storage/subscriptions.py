@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, delete, false, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, delete, false, insert, or_, select, update
 
-from tollway.billing.models import Phase, Subscription
-from tollway.catalog.versions import PlanVersion
+from tollway.billing.models import Phase, Subscription, SubscriptionItem
+from tollway.catalog.versions import AddOnVersion, PlanVersion
 from tollway.kernel.errors import NotFound
 from tollway.kernel.mode import Mode
-from tollway.storage.catalog import plan_version
+from tollway.storage.catalog import addon_version, plan_version
 from tollway.storage.statements import portions
-from tollway.storage.tables.billing import SUBSCRIPTION, SUBSCRIPTION_PHASE
-from tollway.storage.tables.catalog import PLAN_VERSION
-from tollway.storage.tables.gateway import CONSUMER
+from tollway.storage.tables.billing import SUBSCRIPTION, SUBSCRIPTION_ITEM, SUBSCRIPTION_PHASE
+from tollway.storage.tables.catalog import ADDON_VERSION, PLAN_VERSION
 
 __all__ = ["SqlSubscriptions"]
 
@@ -75,21 +74,39 @@ class SqlSubscriptions:
         }
         known = SUBSCRIPTION.c.id == subscription.id
         if self._connection.execute(update(SUBSCRIPTION).where(known).values(values)).rowcount == 0:
-            self._connection.execute(insert(SUBSCRIPTION).values({"id": subscription.id, **values}))
+            first = {"id": subscription.id, "next_follow_at": subscription.starts_at}
+            self._connection.execute(insert(SUBSCRIPTION).values({**first, **values}))
         self._save_phases(subscription)
+        self._save_items(subscription)
 
     def overdue(self, now: datetime, mode: Mode | None = None) -> Sequence[UUID]:
         """See `Subscriptions.overdue`."""
         query = (
             select(SUBSCRIPTION.c.id)
-            .join(SUBSCRIPTION_PHASE, SUBSCRIPTION_PHASE.c.subscription_id == SUBSCRIPTION.c.id)
-            .join(CONSUMER, CONSUMER.c.phase_id == SUBSCRIPTION_PHASE.c.id)
-            .where(SUBSCRIPTION_PHASE.c.ends_at <= now, CONSUMER.c.id == SUBSCRIPTION.c.consumer_id)
-            .order_by(SUBSCRIPTION_PHASE.c.ends_at, SUBSCRIPTION.c.id)
+            .where(SUBSCRIPTION.c.next_follow_at <= now)
+            .order_by(SUBSCRIPTION.c.next_follow_at, SUBSCRIPTION.c.id)
         )
         if mode is not None:
             query = query.where(SUBSCRIPTION.c.mode == mode.value)
         return list(self._connection.scalars(query))
+
+    def follow_at(self, subscription: UUID, at: datetime | None) -> None:
+        """See `Subscriptions.follow_at`."""
+        known = SUBSCRIPTION.c.id == subscription
+        self._connection.execute(update(SUBSCRIPTION).where(known).values(next_follow_at=at))
+
+    def follow_plans(self, plans: Collection[UUID], addons: Collection[UUID], now: datetime) -> None:
+        """See `Subscriptions.follow_plans`."""
+        phase, item = SUBSCRIPTION_PHASE.c, SUBSCRIPTION_ITEM.c
+        concerned = or_(
+            SUBSCRIPTION.c.id.in_(select(phase.subscription_id).where(phase.plan_version_id.in_(plans))),
+            SUBSCRIPTION.c.id.in_(select(item.subscription_id).where(item.addon_version_id.in_(addons))),
+        )
+        self._connection.execute(
+            update(SUBSCRIPTION)
+            .where(SUBSCRIPTION.c.next_follow_at > now, concerned)
+            .values(next_follow_at=now)
+        )
 
     def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
         """See `Subscriptions.all`."""
@@ -136,24 +153,55 @@ class SqlSubscriptions:
             if changed.rowcount == 0:
                 self._connection.execute(insert(SUBSCRIPTION_PHASE).values({"id": phase.id, **values}))
 
+    def _save_items(self, subscription: Subscription) -> None:
+        for item in subscription.items:
+            values = {
+                "subscription_id": subscription.id,
+                "position": item.position,
+                "addon_version_id": item.addon.id,
+                "starts_at": item.starts_at,
+                "ends_at": item.ends_at,
+            }
+            known = SUBSCRIPTION_ITEM.c.id == item.id
+            changed = self._connection.execute(update(SUBSCRIPTION_ITEM).where(known).values(values))
+            if changed.rowcount == 0:
+                self._connection.execute(insert(SUBSCRIPTION_ITEM).values({"id": item.id, **values}))
+
     def _subscriptions(self, rows: Sequence[Row[Any]]) -> list[Subscription]:
-        phases: dict[UUID, list[Row[Any]]] = defaultdict(list)
-        for some in portions([row.id for row in rows]):
-            found = self._connection.execute(
-                select(SUBSCRIPTION_PHASE)
-                .where(SUBSCRIPTION_PHASE.c.subscription_id.in_(some))
-                .order_by(SUBSCRIPTION_PHASE.c.subscription_id, SUBSCRIPTION_PHASE.c.position)
-            )
-            for phase in found:
-                phases[phase.subscription_id].append(phase)
-        plans: dict[UUID, PlanVersion] = {}
-        for some in portions(list({phase.plan_version_id for of_one in phases.values() for phase in of_one})):
-            versions = self._connection.execute(select(PLAN_VERSION).where(PLAN_VERSION.c.id.in_(some)))
-            plans |= {version.id: plan_version(version) for version in versions}
-        return [_subscription(row, phases[row.id], plans) for row in rows]
+        ids = [row.id for row in rows]
+        phases, items = self._of(SUBSCRIPTION_PHASE, ids), self._of(SUBSCRIPTION_ITEM, ids)
+        plans = self._versions(
+            PLAN_VERSION, {phase.plan_version_id for of in phases.values() for phase in of}
+        )
+        addons = self._versions(
+            ADDON_VERSION, {item.addon_version_id for of in items.values() for item in of}
+        )
+        sold = _Versions(
+            {row.id: plan_version(row) for row in plans}, {row.id: addon_version(row) for row in addons}
+        )
+        return [_subscription(row, phases[row.id], items[row.id], sold) for row in rows]
+
+    def _of(self, table: Table, subscriptions: Sequence[UUID]) -> Mapping[UUID, Sequence[Row[Any]]]:
+        """Return what `table` has of each subscription, by position."""
+        found: dict[UUID, list[Row[Any]]] = defaultdict(list)
+        c = table.c
+        for some in portions(subscriptions):
+            query = select(table).where(c.subscription_id.in_(some)).order_by(c.subscription_id, c.position)
+            for row in self._connection.execute(query):
+                found[row.subscription_id].append(row)
+        return found
+
+    def _versions(self, table: Table, ids: Collection[UUID]) -> Iterator[Row[Any]]:
+        for some in portions(list(ids)):
+            yield from self._connection.execute(select(table).where(table.c.id.in_(some)))
 
 
-def _subscription(row: Any, phases: Sequence[Any], plans: Mapping[UUID, PlanVersion]) -> Subscription:
+class _Versions(NamedTuple):
+    plans: Mapping[UUID, PlanVersion]
+    addons: Mapping[UUID, AddOnVersion]
+
+
+def _subscription(row: Any, phases: Sequence[Any], items: Sequence[Any], sold: _Versions) -> Subscription:
     return Subscription(
         id=row.id,
         mode=Mode(row.mode),
@@ -170,11 +218,21 @@ def _subscription(row: Any, phases: Sequence[Any], plans: Mapping[UUID, PlanVers
             Phase(
                 id=phase.id,
                 position=phase.position,
-                plan=plans[phase.plan_version_id],
+                plan=sold.plans[phase.plan_version_id],
                 anchor=phase.anchor,
                 starts_at=phase.starts_at,
                 ends_at=phase.ends_at,
             )
             for phase in phases
+        ),
+        items=tuple(
+            SubscriptionItem(
+                id=item.id,
+                position=item.position,
+                addon=sold.addons[item.addon_version_id],
+                starts_at=item.starts_at,
+                ends_at=item.ends_at,
+            )
+            for item in items
         ),
     )

@@ -229,6 +229,32 @@ def test_every_command_has_an_example(cli: Cli, group: str) -> None:
         assert f"Example: tollway {group} {command}" in " ".join(cli.run(group, command, "--help").split())
 
 
+def test_an_add_on_is_taken_on_previewed_and_given_up(cli: Cli) -> None:
+    extra = 'addons: [{name: extra, features: [maps], prices: [{model: flat, amount: "19.00"}]}]\n'
+    (cli.folder / "more.yaml").write_text(CATALOG + extra)
+    cli.run("catalog", "apply", "more.yaml")
+    cli.run("subscription", "create", "--consumer", "acme", "--plan", "free", "--mode", "test")
+    change = ("subscription", "add-on", "--consumer", "acme")
+    preview = cli.json(*change, "--add", "extra", "--preview")
+    fees = [(line["description"], line["price"]) for line in preview["lines"] if line["kind"] == "fee"]
+    assert fees == [("Add-on extra", "extra/1/prices/0")] * 2
+    added = cli.json(*change, "--add", "extra")
+    assert [(item["name"], item["ends_at"]) for item in added["add_ons"]] == [("extra", None)]
+    assert added["change"] == "now"
+    removed = cli.json(*change, "--remove", "extra")
+    assert removed["add_ons"][0]["ends_at"] == removed["effective_at"]
+    with pytest.raises(Conflict, match="removed already"):
+        cli.run(*change, "--remove", "extra")
+    assert cli.json(*change, "--remove", "extra", "--now")["add_ons"] == []
+    for wrong in ([], ["--add", "a", "--remove", "b"], ["--add", "a", "--now"]):
+        with pytest.raises(InvalidInput, match="--add NAME"):
+            cli.run(*change, *wrong)
+    cli.json("billing", "run", "--as-of", _later(32))
+    (numbered,) = cli.json("invoice", "list", "--mode", "test")
+    lines = cli.json("invoice", "lines", numbered["number"])
+    assert [(line["kind"], line["add_on"]) for line in lines] == [("fee", "extra/1"), ("usage", None)]
+
+
 def test_what_is_not_enforced_yet_is_said(cli: Cli) -> None:
     plan = "  - name: full\n    features: [maps]\n    quota: {api_calls: 5}\n"
     (cli.folder / "more.yaml").write_text(CATALOG + plan + "addons: [{name: extra, features: [tiles]}]\n")
@@ -237,7 +263,6 @@ def test_what_is_not_enforced_yet_is_said(cli: Cli) -> None:
     assert [line.split(":")[1].strip() for line in told.splitlines() if "not enforced" in line] == [
         "quota",
         "features",
-        "addons",
     ]
     told = CliRunner().invoke(app, [*arguments, str(cli.folder / "catalog.yaml")]).stderr
     assert "not enforced" not in told

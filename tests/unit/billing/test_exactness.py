@@ -27,7 +27,7 @@ FIRST_END = START.replace(month=2, day=28)
 
 _ANOTHER_LINE = (
     "INSERT INTO invoice_line SELECT invoice_id, 99, kind, description, quantity, unit_amount, amount, 0,"
-    " plan_version_id, price_index, phase_id, meter, service_start, service_end, usage_start, usage_end,"
+    " price_index, phase_id, item_id, meter, service_start, service_end, usage_start, usage_end,"
     " usage_after, explanation FROM invoice_line LIMIT 1"
 )
 

@@ -246,7 +246,7 @@ def test_the_preview_is_the_invoice(world: World, plan: str) -> None:
     world.use(subscription, 23, START + timedelta(hours=1))
     for _ in range(3):
         world.worker.catch_up()
-        preview = world.invoicing().preview(subscription)
+        preview = world.invoicing().forecast(subscription).first
         if preview is None:
             assert plan == "nothing"
             return

@@ -117,7 +117,7 @@ def test_parts_tile_a_subscription_and_their_windows_tile_its_events(
 
 def _usage(amounts: dict[datetime, int], seen: list[PeriodPart], version: int) -> UsageOfParts:
     return UsageOfParts(
-        quantities={(p.phase.id, p.start): {"api_calls": Decimal(amounts[p.start])} for p in seen},
+        quantities={p.key: {"api_calls": Decimal(amounts[p.start])} for p in seen},
         cursors=CursorVector({SHARD: version}),
         nodes=(),
     )

@@ -23,6 +23,7 @@ __all__ = [
     "NUMBER_SERIES",
     "SELLER_ENTITY",
     "SUBSCRIPTION",
+    "SUBSCRIPTION_ITEM",
     "SUBSCRIPTION_PHASE",
 ]
 
@@ -80,6 +81,8 @@ SUBSCRIPTION = Table(
     Column("cancelled_at", UtcTimestamp),
     # Nothing is to be billed before it; whatever changes a subscription sets it back.
     Column("next_bill_at", UtcTimestamp, nullable=False, index=True),
+    # When the gateway is to be told anew what the consumer may use; null once there is nothing to tell.
+    Column("next_follow_at", UtcTimestamp, index=True),
     Column("created_at", UtcTimestamp, nullable=False),
     CheckConstraint("ends_at IS NULL OR ends_at >= starts_at", name="order"),
 )
@@ -102,6 +105,19 @@ SUBSCRIPTION_PHASE = Table(
     Column("anchor", UtcTimestamp, nullable=False),
     Column("starts_at", UtcTimestamp, nullable=False),
     Column("ends_at", UtcTimestamp, index=True),
+    UniqueConstraint("subscription_id", "position"),
+    CheckConstraint("ends_at IS NULL OR ends_at >= starts_at", name="order"),
+)
+
+SUBSCRIPTION_ITEM = Table(
+    "subscription_item",
+    MAIN,
+    Column("id", Identifier, primary_key=True),
+    Column("subscription_id", Identifier, ForeignKey("subscription.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("addon_version_id", Identifier, ForeignKey("addon_version.id"), nullable=False),
+    Column("starts_at", UtcTimestamp, nullable=False),
+    Column("ends_at", UtcTimestamp),
     UniqueConstraint("subscription_id", "position"),
     CheckConstraint("ends_at IS NULL OR ends_at >= starts_at", name="order"),
 )
@@ -162,9 +178,10 @@ INVOICE_LINE = Table(
     # Exact, before rounding; `total` is what is charged, in minor units.
     Column("amount", DecimalText, nullable=False),
     Column("total", BigInt, nullable=False),
-    Column("plan_version_id", Identifier, ForeignKey("plan_version.id"), nullable=False),
+    # The price stands in the add-on version of the item, or without one in the plan version of the phase.
     Column("price_index", Integer, nullable=False),
     Column("phase_id", Identifier, ForeignKey("subscription_phase.id"), nullable=False, index=True),
+    Column("item_id", Identifier, ForeignKey("subscription_item.id")),
     Column("meter", String(128)),
     Column("service_start", UtcTimestamp, nullable=False),
     Column("service_end", UtcTimestamp, nullable=False),

@@ -70,6 +70,7 @@ def summary_of(invoice: Invoice, subscription: Subscription, customer: str) -> I
 def invoice_json(invoice: Invoice, subscription: Subscription, customer: str) -> dict[str, Any]:
     """Return a whole invoice. Times are RFC 3339, `*_text` the same for people in the plan's time zone."""
     phases = {phase.id: phase for phase in subscription.phases}
+    items = {item.id: item.addon.label for item in subscription.items}
     zone = _zone(next((phases[line.phase] for line in invoice.lines), subscription.phases[-1]))
     return {
         **summary_json(summary_of(invoice, subscription, customer)),
@@ -80,7 +81,9 @@ def invoice_json(invoice: Invoice, subscription: Subscription, customer: str) ->
         "supplier": None if invoice.supplier is None else _party(invoice.supplier),
         "recipient": None if invoice.recipient is None else _party(invoice.recipient),
         "lines": [
-            line_json(line, number, phases[line.phase], invoice.currency)
+            line_json(
+                line, number, phases[line.phase], items[line.item] if line.item else None, invoice.currency
+            )
             for number, line in enumerate(invoice.lines, start=1)
         ],
         "usage": {
@@ -90,8 +93,11 @@ def invoice_json(invoice: Invoice, subscription: Subscription, customer: str) ->
     }
 
 
-def line_json(line: InvoiceLine, number: int, phase: Phase, code: str) -> dict[str, Any]:
-    """Return a line: `amount` is exact, the explanation's amounts sum to it; `total` is what is charged."""
+def line_json(line: InvoiceLine, number: int, phase: Phase, addon: str | None, code: str) -> dict[str, Any]:
+    """Return a line: `amount` is exact, the explanation's amounts sum to it; `total` is what is charged.
+
+    `addon` is the label of the add-on that it is for, if it is for one.
+    """
     return {
         "line": number,
         "kind": line.kind.value,
@@ -104,8 +110,9 @@ def line_json(line: InvoiceLine, number: int, phase: Phase, code: str) -> dict[s
         "service_start": format_instant(line.service_start),
         "service_end": format_instant(line.service_end),
         "service_text": span(line.service_start, line.service_end, _zone(phase)),
-        "price": f"{phase.plan.label}/prices/{line.price_index}",
+        "price": f"{addon or phase.plan.label}/prices/{line.price_index}",
         "phase": str(line.phase),
+        "add_on": addon,
         "explanation": [
             {
                 "description": step.description,
