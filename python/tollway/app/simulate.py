@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tollway.billing.rating.models import Facts
 from tollway.billing.rating.rate import rate
-from tollway.catalog.models import Aggregation, Catalog, Meter, Plan, SummedField
+from tollway.catalog.models import BUILT_IN_METER, Aggregation, Catalog, Meter, Plan, SummedField
 from tollway.catalog.parse import parse_catalog
 from tollway.catalog.prices import Price
 from tollway.kernel.currency import Currency
@@ -91,6 +91,12 @@ class _Bills:
         self._currency = catalog.currency
         self._prices = plan.prices
         names = {price.meter for price in plan.prices if price.meter is not None}
+        if BUILT_IN_METER in names and catalog.meter(BUILT_IN_METER) is None:
+            raise InvalidInput(
+                f"{source}: meter {BUILT_IN_METER}",
+                "no access log tells what is reported from elsewhere",
+                "simulate a plan without it",
+            )
         self._meters = [meter for meter in catalog.meters if meter.name in names]
         for meter in self._meters:
             problem = _untold(meter)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tollway.app.data_dir import prepare
+from tollway.app.external_usage import ExternalUsage
 from tollway.app.metering import MeteringWorker
 from tollway.app.settings import Settings
 from tollway.gateway.usage_log import NativeUsageLog
@@ -19,7 +20,9 @@ from tollway.metering.meters import Aggregation, CompletionRule, Meter, MeterFil
 from tollway.metering.nodes import Nodes
 from tollway.metering.query import StoredUsage
 from tollway.storage.activity import SqlActivity
+from tollway.storage.attributions import SqlAttributions
 from tollway.storage.database import Database
+from tollway.storage.external import SqlExternalStorage
 from tollway.storage.metering import SqlUsageStorage
 from tollway.storage.meters import StoredMeter, stored_meters
 from tollway.storage.migrate import upgrade
@@ -36,6 +39,8 @@ class Usage:
     activity: ActivityQuery
     nodes: Nodes
     storage: SqlUsageStorage
+    external: ExternalUsage
+    reported: SqlExternalStorage
     main: Database
 
 
@@ -57,6 +62,8 @@ def open_usage(settings: Settings, clock: Clock | None = None) -> Iterator[Usage
             activity=SqlActivity(usage),
             nodes=Nodes(log, storage, clock),
             storage=storage,
+            external=ExternalUsage(SqlExternalStorage(usage), SqlAttributions(main), clock),
+            reported=SqlExternalStorage(usage),
             main=main,
         )
     finally:

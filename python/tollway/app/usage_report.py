@@ -11,6 +11,7 @@ from tollway.kernel.errors import InvalidInput
 from tollway.kernel.exact import to_text
 from tollway.kernel.instants import format_instant, parse_instant
 from tollway.kernel.mode import Mode
+from tollway.metering.external import EXTERNAL, ExternalEvent
 from tollway.metering.models import UsageEvent
 from tollway.metering.ports import EventSelection
 from tollway.storage.names import Names
@@ -78,6 +79,8 @@ def event_rows(usage: Usage, selection: EventSelection) -> Iterator[dict[str, An
         names = Names(connection)
         for event in usage.query.events(selection):
             yield _event(event, names)
+        for reported in usage.query.external_events(selection):
+            yield _external(reported, names)
 
 
 def _event(event: UsageEvent, names: Names) -> dict[str, Any]:
@@ -106,4 +109,25 @@ def _event(event: UsageEvent, names: Names) -> dict[str, Any]:
         "phase": None if event.phase is None else str(event.phase),
         "config_version": event.config_version,
         "identity": f"{event.shard}/{event.offset}",
+    }
+
+
+def _external(event: ExternalEvent, names: Names) -> dict[str, Any]:
+    """Return an event from elsewhere: what only an answer of the gateway has is null or left out."""
+    return {
+        "request_id": None,
+        "time": format_instant(event.time),
+        "consumer": names.consumer(event.consumer),
+        "status": None,
+        "route": None,
+        "api_endpoint": event.endpoint or None,
+        "units": event.units,
+        "source": "external",
+        "event_source": event.source,
+        "event_id": event.id,
+        "received": format_instant(event.received_at),
+        "mode": Mode.TEST if event.test_mode else Mode.LIVE,
+        "customer": None if event.customer is None else str(event.customer),
+        "phase": None if event.phase is None else str(event.phase),
+        "identity": f"{EXTERNAL}/{event.position}",
     }

@@ -11,6 +11,7 @@ from tollway.catalog.prices import Price
 from tollway.kernel.currency import Currency
 
 __all__ = [
+    "BUILT_IN_METER",
     "AddOn",
     "Aggregation",
     "Catalog",
@@ -23,6 +24,10 @@ __all__ = [
     "Plan",
     "SummedField",
 ]
+
+
+BUILT_IN_METER = "units"
+"""The sum of what is reported from elsewhere: prices may name it without its being defined."""
 
 
 class Aggregation(StrEnum):

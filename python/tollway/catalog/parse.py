@@ -10,6 +10,7 @@ from typing import TypeVar
 from tollway.catalog.document import Path, read_document
 from tollway.catalog.fields import Faults, Fields
 from tollway.catalog.models import (
+    BUILT_IN_METER,
     AddOn,
     Aggregation,
     Catalog,
@@ -59,6 +60,13 @@ def read_catalog(content: object, faults: Faults) -> Catalog:
         )
     meters = _named(fields, "meters", lambda item, path: read_meter(item, path, faults))
     known = {meter.name for meter in meters}
+    for index, meter in enumerate(meters):
+        if meter.name == BUILT_IN_METER and meter.summed is not SummedField.UNITS:
+            faults.add(
+                ("meters", index, "name"),
+                f"{BUILT_IN_METER!r} is the built-in sum of units",
+                "take another name, or write aggregation: sum and sum: units to add the gateway's to it",
+            )
     plans = _named(fields, "plans", lambda item, path: read_plan(item, path, faults, known))
     addons = _named(fields, "addons", lambda item, path: read_addon(item, path, faults, known))
     catalog = Catalog(_currency(fields), meters, plans, addons)
@@ -227,7 +235,7 @@ def _check_price(price: Price, path: Path, faults: Faults, meters: set[str]) -> 
             faults.add((*path, name), "a flat price has no units", "remove it")
     elif price.meter is None:
         faults.add((*path, "meter"), "missing", _known_meters(meters))
-    elif price.meter not in meters:
+    elif price.meter not in meters and price.meter != BUILT_IN_METER:
         faults.add((*path, "meter"), f"there is no meter {price.meter!r}", _known_meters(meters))
     if terms.minimum is not None and terms.maximum is not None and terms.minimum > terms.maximum:
         faults.add((*path, "minimum"), f"above the maximum, {terms.maximum}", "lower it or raise the maximum")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from tollway.metering.activity import ActivityRecord
+from tollway.metering.external import Attributed, Attribution, ExternalEvent, Parked, UsageReport
 from tollway.metering.meters import Meter
 from tollway.metering.models import (
     Batch,
@@ -23,9 +24,13 @@ from tollway.metering.models import (
     UsageReading,
     UsageRecord,
 )
+from tollway.metering.redelivery import Deliveries
 
 __all__ = [
+    "Attributions",
     "EventSelection",
+    "ExternalStorage",
+    "ExternalStore",
     "MeterSource",
     "UsageLog",
     "UsageQuery",
@@ -96,6 +101,12 @@ class UsageQuery(Protocol):
 
         Raises:
             NotFound: there is no such meter.
+        """
+
+    def external_events(self, selection: EventSelection) -> Iterator[ExternalEvent]:
+        """Yield the events from elsewhere that match, in the order of their storing.
+
+        They are what the built-in meter `units` added up: with another `meter` there are none.
         """
 
     def nodes(self) -> Sequence[NodeState]:
@@ -172,6 +183,15 @@ class UsageStore(Protocol):
         The records that come back have bucket 0 and dimensions `{}`.
         """
 
+    def external_position(self) -> int:
+        """Return how many events from elsewhere were ever stored."""
+
+    def external_totals(self, selection: EventSelection) -> Sequence[UsageRecord]:
+        """Add up the events from elsewhere that match all but the meter, as records of bucket 0."""
+
+    def external_events(self, selection: EventSelection) -> Iterator[ExternalEvent]:
+        """Yield the events from elsewhere that match all but the meter, in the order of their storing."""
+
     def nodes(self) -> Sequence[NodeState]:
         """Return every registered node, ordered by name."""
 
@@ -199,3 +219,51 @@ class UsageStorage(Protocol):
 
     def write(self) -> AbstractContextManager[UsageStore]:
         """One transaction: committed when the block ends, rolled back when it raises."""
+
+
+class ExternalStore(Protocol):
+    """Usage from elsewhere, within one transaction."""
+
+    def add(self, reports: Sequence[Attributed]) -> list[bool]:
+        """Store reports as events, with the usage records and the activity they become.
+
+        False for each whose reporter, source and id are those of a stored event, or of one before it.
+        """
+
+    def park(self, messages: Sequence[Parked]) -> None:
+        """Keep messages whose consumer doesn't exist; their positions are given anew."""
+
+    def parked(self, *, after: int = 0, subject: str | None = None, limit: int = 1000) -> Sequence[Parked]:
+        """Return messages that are parked, by position, behind `after`; `subject` as they name it."""
+
+    def unpark(self, positions: Sequence[int]) -> Collection[int]:
+        """Forget parked messages; returns those that were still there."""
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many events were ever stored, and how many messages are parked."""
+
+    def deliveries(self, queue: str) -> Deliveries:
+        """Return what of a queue may come again."""
+
+    def set_deliveries(self, queue: str, deliveries: Deliveries) -> None:
+        """Keep what of a queue may come again."""
+
+
+class ExternalStorage(Protocol):
+    """Opens transactions on usage from elsewhere."""
+
+    def read(self) -> AbstractContextManager[ExternalStore]:
+        """One consistent view."""
+
+    def write(self) -> AbstractContextManager[ExternalStore]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+
+
+class Attributions(Protocol):
+    """Whose usage a report is; `app` asks gateway and billing."""
+
+    def of(self, reports: Sequence[UsageReport], now: datetime, *, early: bool) -> list[Attribution | None]:
+        """Say of each report whose it is at its time, None where its subject names no consumer.
+
+        `early`: a report from before its consumer's first subscription belongs to that one's first phase.
+        """

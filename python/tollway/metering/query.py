@@ -15,6 +15,7 @@ from uuid import UUID
 from tollway.kernel.errors import NotFound
 from tollway.kernel.instants import from_micros, to_micros
 from tollway.metering.counting import Counter
+from tollway.metering.external import EXTERNAL, UNITS, UNITS_METER, ExternalEvent
 from tollway.metering.models import (
     BUCKET_MICROS,
     ConsumerQuantity,
@@ -69,6 +70,7 @@ class StoredUsage:
         """See `UsageQuery.readings`."""
         with self._storage.read() as store:
             cursors, nodes = store.cursors(), tuple(store.nodes())
+            position = store.external_position()
             records = [
                 list(
                     self._records(
@@ -82,7 +84,8 @@ class StoredUsage:
                 for span in spans
             ]
         names = self._names()
-        return [UsageReading(_quantities(found, names), cursors, nodes) for found in records]
+        seen = CursorVector({**cursors.offsets, EXTERNAL: position}) if position else cursors
+        return [UsageReading(_quantities(found, names), seen, nodes) for found in records]
 
     def by_consumer(
         self, *, start: datetime | None = None, end: datetime | None = None, consumer: UUID | None = None
@@ -105,12 +108,12 @@ class StoredUsage:
         meters = self._meters.meters()
         if selection.meter is not None:
             meters = [meter for meter in meters if meter.name == selection.meter]
-            if not meters:
+            if not meters and selection.meter != UNITS:
                 raise NotFound("meter", selection.meter)
         with self._storage.read() as store:
             cursors = store.cursors()
         counter = Counter(meters)
-        start = selection.after or CursorVector()
+        start = _of_log(selection.after or CursorVector())
         end = _lower(cursors, selection.up_to)
         for _, shards in groupby(sorted(end), key=_epoch_of):
             parts = [
@@ -120,6 +123,12 @@ class StoredUsage:
                 if selection.meter is None or counter.takes(event):
                     yield event
 
+    def external_events(self, selection: EventSelection) -> Iterator[ExternalEvent]:
+        """See `UsageQuery.external_events`."""
+        if selection.meter in {None, UNITS}:
+            with self._storage.read() as store:
+                yield from store.external_events(selection)
+
     def nodes(self) -> Sequence[NodeState]:
         """See `UsageQuery.nodes`."""
         with self._storage.read() as store:
@@ -127,7 +136,8 @@ class StoredUsage:
 
     def _names(self) -> dict[bytes, str]:
         """Return the name behind each meter's id; a meter that was changed has several ids."""
-        return {meter.id.bytes: meter.name for meter in self._meters.meters()}
+        names = {meter.id.bytes: meter.name for meter in self._meters.meters()}
+        return {**names, UNITS_METER.bytes: UNITS}
 
     def _records(
         self, store: UsageStore, cursors: CursorVector, selection: EventSelection
@@ -153,6 +163,7 @@ class StoredUsage:
                 yield from Counter(self._meters.meters()).records_of(
                     self._log.events(CursorVector(), cursors, part)
                 )
+                yield from store.external_totals(part)
 
 
 def _quantities(records: Iterable[UsageRecord], names: Mapping[bytes, str]) -> tuple[Quantity, ...]:
@@ -193,6 +204,10 @@ def _lower(cursors: CursorVector, bound: CursorVector | None) -> CursorVector:
     if bound is None:
         return cursors
     return CursorVector({shard: min(cursors[shard], bound[shard]) for shard in cursors})
+
+
+def _of_log(cursors: CursorVector) -> CursorVector:
+    return CursorVector({shard: cursors[shard] for shard in cursors if shard != EXTERNAL})
 
 
 def _epoch_of(shard: ShardId) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from tollway.kernel.errors import NotFound
 from tollway.metering.activity import ActivityRecord
 from tollway.metering.errors import CursorMoved
+from tollway.metering.external import ExternalEvent
 from tollway.metering.models import (
     CursorVector,
     FaultKind,
@@ -24,7 +25,9 @@ from tollway.metering.models import (
     ShardId,
     UsageRecord,
 )
+from tollway.metering.ports import EventSelection
 from tollway.storage.database import Database
+from tollway.storage.external_events import events_of, last_position, totals_of
 from tollway.storage.tables.metering import ACTIVITY, CURSOR, LOG_FAULT, NODE, NODE_ACT, RECORD
 
 __all__ = ["SqlUsageStorage", "SqlUsageStore"]
@@ -167,6 +170,18 @@ class SqlUsageStore:
             )
             for row in rows
         ]
+
+    def external_position(self) -> int:
+        """See `UsageStore.external_position`."""
+        return last_position(self._connection)
+
+    def external_totals(self, selection: EventSelection) -> Sequence[UsageRecord]:
+        """See `UsageStore.external_totals`."""
+        return totals_of(self._connection, selection)
+
+    def external_events(self, selection: EventSelection) -> Iterator[ExternalEvent]:
+        """See `UsageStore.external_events`."""
+        return events_of(self._connection, selection)
 
     def nodes(self) -> Sequence[NodeState]:
         """See `UsageStore.nodes`."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from uuid import UUID
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["portions", "upsert"]
+
+_Key = TypeVar("_Key", bound=Any)
 
 _PARAMETERS = 500
 
@@ -20,7 +22,7 @@ def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.I
     return sqlite.insert(table)
 
 
-def portions(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+def portions(ids: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
     """Yield the ids in portions: a database takes only so many parameters in one statement."""
     for start in range(0, len(ids), _PARAMETERS):
         yield ids[start : start + _PARAMETERS]

@@ -16,6 +16,7 @@ from sqlalchemy import insert
 from tests.support.databases import migrated
 from tests.support.gateway import open_store
 from tests.unit.metering.fakes import NODE, NOON, FakeLog, event
+from tollway.app.external_usage import ExternalUsage
 from tollway.app.metering import MeteringWorker
 from tollway.app.usage import CatalogMeters, Usage
 from tollway.app.usage_report import parse_range, usage_events, usage_rows
@@ -28,7 +29,9 @@ from tollway.metering.intake import Intake
 from tollway.metering.nodes import Nodes
 from tollway.metering.query import StoredUsage
 from tollway.storage.activity import SqlActivity
+from tollway.storage.attributions import SqlAttributions
 from tollway.storage.database import Database
+from tollway.storage.external import SqlExternalStorage
 from tollway.storage.metering import SqlUsageStorage
 from tollway.storage.meters import hold_routes
 from tollway.storage.tables.catalog import METER
@@ -81,6 +84,8 @@ def usage(main: Database, log: FakeLog, tmp_path: Path) -> Iterator[Usage]:
         activity=SqlActivity(database),
         nodes=Nodes(log, storage, clock),
         storage=storage,
+        external=ExternalUsage(SqlExternalStorage(database), SqlAttributions(main), clock),
+        reported=SqlExternalStorage(database),
         main=main,
     )
     database.close()

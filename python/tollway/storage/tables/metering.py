@@ -6,12 +6,33 @@ is, and the key is most of it. It begins with the bucket, so what is written now
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 from tollway.storage.database import USAGE
 from tollway.storage.types import BigInt, UtcTimestamp
 
-__all__ = ["ACTIVITY", "CURSOR", "LOG_FAULT", "NODE", "NODE_ACT", "RECORD"]
+__all__ = [
+    "ACTIVITY",
+    "CURSOR",
+    "EXTERNAL_EVENT",
+    "LOG_FAULT",
+    "NODE",
+    "NODE_ACT",
+    "PARKED",
+    "POSITION",
+    "QUEUE_STATE",
+    "RECORD",
+]
 
 RECORD = Table(
     "usage_record",
@@ -91,4 +112,53 @@ LOG_FAULT = Table(
     Column("start", BigInt, primary_key=True, autoincrement=False),
     Column("end", BigInt, nullable=False),
     Column("noticed_at", UtcTimestamp, nullable=False),
+)
+
+EXTERNAL_EVENT = Table(
+    "external_event",
+    USAGE,
+    Column("position", BigInt, primary_key=True, autoincrement=False),
+    # Zero for the seller; a customer's key can't take ids away from others.
+    Column("reporter", LargeBinary(16), nullable=False),
+    Column("source", String(255), nullable=False),
+    Column("event_id", String(255)),
+    Column("received_at", UtcTimestamp, nullable=False),
+    Column("time", BigInt, nullable=False),
+    Column("customer", LargeBinary(16), nullable=False),
+    Column("consumer", LargeBinary(16), nullable=False),
+    Column("phase", LargeBinary(16), nullable=False),
+    Column("test_mode", Boolean, nullable=False),
+    Column("endpoint", String(255), nullable=False),
+    Column("units", BigInt, nullable=False),
+    # Without an id there is no identity: nulls are never equal.
+    UniqueConstraint("reporter", "source", "event_id"),
+)
+Index("ix_external_event_customer", EXTERNAL_EVENT.c.customer, EXTERNAL_EVENT.c.time)
+Index("ix_external_event_consumer", EXTERNAL_EVENT.c.consumer, EXTERNAL_EVENT.c.time)
+
+PARKED = Table(
+    "external_parked",
+    USAGE,
+    Column("position", BigInt, primary_key=True, autoincrement=False),
+    Column("queue", String(255), nullable=False),
+    Column("subject", String(255), nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("source", String(255), nullable=False),
+    Column("event_id", String(255)),
+    Column("received_at", UtcTimestamp, nullable=False),
+)
+
+POSITION = Table(
+    "external_position",
+    USAGE,
+    Column("name", String(16), primary_key=True),
+    Column("position", BigInt, nullable=False),
+)
+
+QUEUE_STATE = Table(
+    "external_queue",
+    USAGE,
+    Column("queue", String(255), primary_key=True),
+    Column("in_flight", LargeBinary, nullable=False),
+    Column("pending", LargeBinary, nullable=False),
 )
