@@ -7,8 +7,8 @@ from alembic import op
 
 from tollway.storage.types import BigInt, DecimalText, Identifier, Json, UtcTimestamp
 
-revision = "0007_addons"
-down_revision = "0006_payments"
+revision = "0008_addons"
+down_revision = "0007_accounts"
 branch_labels = None
 depends_on = None
 
