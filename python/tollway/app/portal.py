@@ -5,11 +5,14 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from tollway.app.helpdesk import Helpdesk
+from tollway.app.notices import Notices
+from tollway.app.payments import open_payments
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
 from tollway.web.portal.app import TEMPLATES, create_portal_app
 from tollway.web.portal.context import Portal
 from tollway.web.ui.brand import Brand
+from tollway.web.webhooks import create_webhook_app
 
 __all__ = ["portal_app"]
 
@@ -17,6 +20,7 @@ __all__ = ["portal_app"]
 def portal_app(shop: Shop) -> FastAPI:
     """Make the portal."""
     settings = shop.settings
+    payments = open_payments(shop.main, settings, shop.clock)
     site = make_site(
         settings,
         "portal",
@@ -25,7 +29,7 @@ def portal_app(shop: Shop) -> FastAPI:
         public_url=settings.portal_url,
         folders=[TEMPLATES],
     )
-    return create_portal_app(
+    app = create_portal_app(
         Portal(
             site=site,
             proxy_url=settings.proxy_url,
@@ -33,3 +37,5 @@ def portal_app(shop: Shop) -> FastAPI:
             helpdesk=Helpdesk(shop.main, shop.clock),
         )
     )
+    app.mount("/webhooks", create_webhook_app(Notices(shop.main, payments, shop.clock)))
+    return app

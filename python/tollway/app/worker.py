@@ -9,23 +9,32 @@ from tollway.app.billing_worker import BillingWorker
 from tollway.app.commerce import open_seller
 from tollway.app.invoicing import Invoicing
 from tollway.app.mail import MailWorker, open_notifier
+from tollway.app.payment_worker import PaymentWorker
+from tollway.app.payments import open_payments
 from tollway.app.settings import Settings
 
 __all__ = ["run_worker"]
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
-    """Meter, bill and send mails until `stop` is set; then meter once more what had been served by then."""
+    """Meter, bill, collect and mail until `stop` is set; then meter once more what was served by then."""
     with open_seller(settings) as seller:
         invoicing = Invoicing(
             seller.usage.main, seller.usage.query, drain=_metered_beside, clock=seller.clock
         )
         grace = timedelta(minutes=settings.invoice_grace_minutes)
         billing = BillingWorker(seller.subscribing, invoicing, clock=seller.clock, grace=grace)
+        payments = open_payments(seller.usage.main, settings, seller.clock)
+        collecting = PaymentWorker(seller.usage.main, payments, seller.clock)
         mails = MailWorker(seller.usage.main, open_notifier(settings), seller.clock)
         threads = [
             threading.Thread(target=work, args=(stop,), name=work.__name__)
-            for work in (billing.settle_forever, billing.close_forever, mails.mail_forever)
+            for work in (
+                billing.settle_forever,
+                billing.close_forever,
+                collecting.collect_forever,
+                mails.mail_forever,
+            )
         ]
         for thread in threads:
             thread.start()

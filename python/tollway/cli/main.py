@@ -61,6 +61,7 @@ from tollway.cli import (  # noqa: E402
     invoice,  # noqa: F401
     node,  # noqa: F401
     parties,  # noqa: F401
+    payment,  # noqa: F401
     serve,  # noqa: F401
     simulate,  # noqa: F401
     subscription,  # noqa: F401

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tollway.app.commerce import Seller
+    from tollway.app.payment_report import PaymentDesk
     from tollway.app.usage import Usage
 
-__all__ = ["opened_seller", "opened_usage"]
+__all__ = ["opened_desk", "opened_seller", "opened_usage"]
 
 
 @contextmanager
@@ -35,3 +36,15 @@ def opened_usage() -> Iterator[Usage]:
     configure_logging("cli")
     with open_usage(load_settings()) as usage:
         yield usage
+
+
+@contextmanager
+def opened_desk() -> Iterator[PaymentDesk]:
+    """Payments."""
+    from tollway.app.logging import configure_logging
+    from tollway.app.payment_report import open_desk
+    from tollway.app.settings import load_settings
+
+    configure_logging("cli")
+    with open_desk(load_settings()) as desk:
+        yield desk

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -46,7 +46,7 @@ class Options:
     folder: Path
     clock: Clock
     timeout: timedelta
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
 
 
 class Vendor:

@@ -191,6 +191,9 @@ class Sandbox(Vendor):
         with self._transaction() as db:
             row = _row(db, "SELECT * FROM charge WHERE key = ?", request.key)
             if row is not None:
+                same = (row["amount"], row["currency"], row["method"])
+                if same != (request.amount, request.currency, request.method):
+                    raise PermanentFault("the key was used for another charge", "key_reused")
                 return _charge(row)
             method = _row(
                 db,
@@ -378,7 +381,7 @@ def _charge(row: Any) -> ChargeResult:
         reference=row["reference"],
         code=row["code"],
         message=_MESSAGES.get(row["code"]),
-        action_url=row["action_url"],
+        action_url=row["action_url"] if row["status"] == ChargeStatus.REQUIRES_ACTION else None,
         amount=row["amount"],
         currency=row["currency"],
     )

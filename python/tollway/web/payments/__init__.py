@@ -1,0 +1,1 @@
+"""Payments as machines see them."""

@@ -1,0 +1,102 @@
+"""A vendor at work for the contract suite: cards that do what they are told, and a customer who confirms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from tollway.billing.payments.ports import PaymentProvider
+from tollway.billing.payments.results import CustomerRequest, SetupRequest, SetupStatus
+from tollway.kernel.clock import SystemClock
+from tollway.kernel.ids import new_id
+from tollway.kernel.mode import Mode
+from tollway.providers.payments.base import Options
+from tollway.providers.payments.sandbox import Sandbox
+
+__all__ = ["BENCHES", "ORIGIN", "Bench", "Card", "saved"]
+
+ORIGIN = "http://portal.test"
+TIMEOUT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A saved card: the customer's reference at the vendor, and the card's."""
+
+    account: str
+    method: str
+
+
+class Bench(Protocol):
+    """What a vendor's fixture offers. `lacks` names what its backend can't show, and why."""
+
+    provider: PaymentProvider
+    lacks: Mapping[str, str]
+
+    def choose(self, setup: str, behaviour: str) -> None:
+        """Have the customer save a card on the setup's page that behaves like this.
+
+        Behaviours: `succeeds`, `declined`, `needs_action`, `settles_later`, `timeout_after`,
+        `timeout_before`, `busy`.
+        """
+
+    def confirm(self, charge: str, *, approve: bool) -> None:
+        """Have the customer confirm a charge, or refuse it."""
+
+    def settle(self, charge: str) -> None:
+        """Have a charge that is processing succeed."""
+
+
+def saved(bench: Bench, behaviour: str = "succeeds", customer: UUID | None = None) -> Card:
+    """Save a card through a setup."""
+    who = CustomerRequest(customer or new_id(), "Acme", Mode.TEST)
+    account = bench.provider.create_customer(who)
+    setup = new_id()
+    back = f"{ORIGIN}/pay/return?setup={setup}"
+    started = bench.provider.begin_setup(
+        SetupRequest(setup=setup, account=account, origin=ORIGIN, return_url=back, cancel_url=back)
+    )
+    bench.choose(started.reference, behaviour)
+    result = bench.provider.setup_result(started.reference)
+    assert result.status is SetupStatus.COMPLETE
+    assert result.method is not None
+    return Card(account, result.method.reference)
+
+
+class SandboxBench:
+    """The sandbox over a file."""
+
+    lacks: Mapping[str, str] = {}
+
+    def __init__(self, folder: Path) -> None:
+        self.provider = Sandbox(Options(folder, SystemClock(), TIMEOUT, {}))
+
+    def choose(self, setup: str, behaviour: str) -> None:
+        self.provider.choose(setup, behaviour)
+
+    def confirm(self, charge: str, *, approve: bool) -> None:
+        self.provider.complete_action(charge, approve=approve)
+
+    def settle(self, charge: str) -> None:
+        """Asking is enough: see `Sandbox.charge_state`."""
+
+
+@contextmanager
+def _sandbox(folder: Path) -> Iterator[Bench]:
+    yield SandboxBench(folder)
+
+
+BENCHES: dict[str, tuple[str, Callable[[Path], AbstractContextManager[Bench]]]] = {
+    "sandbox": ("sandbox", _sandbox),
+}
+"""Benches by name, each with the vendor it is of."""
+
+
+def soon() -> datetime:
+    """Now, by the clock that vendors have."""
+    return SystemClock().now()

@@ -1,0 +1,128 @@
+"""What the worker collects by itself, and what it leaves alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.payments import Till
+from tollway.app.payment_report import PaymentDesk
+from tollway.app.payment_worker import PaymentWorker
+from tollway.billing.payments.errors import PaymentConflict
+from tollway.billing.payments.models import PaymentStatus
+from tollway.billing.payments.results import TemporaryFault
+from tollway.kernel.errors import InvalidInput, NotFound
+from tollway.kernel.mode import Mode
+
+
+@pytest.fixture
+def till(tmp_path: Path) -> Iterator[Till]:
+    till = Till(tmp_path)
+    yield till
+    till.close()
+
+
+def _worker(till: Till) -> PaymentWorker:
+    return PaymentWorker(till.world.main, till.payments, till.world.clock)
+
+
+def test_live_final_invoices_of_customers_with_a_card_are_collected(till: Till) -> None:
+    (with_card, _), (_, bare) = till.subscribe(), till.subscribe()
+    (declined, _), (testing, _) = till.subscribe(), till.subscribe(mode=Mode.TEST)
+    free = till.world.subscribe("free")
+    for customer, card in (
+        (with_card.customer, "succeeds"),
+        (declined.customer, "declined"),
+        (testing.customer, "succeeds"),
+        (free.customer, "succeeds"),
+    ):
+        till.card(customer, card)
+    worker = _worker(till)
+    assert worker.work() == 2
+    # A decline waits for its customer.
+    till.later(days=3)
+    assert worker.work() == 0
+    assert {payment.customer: payment.status for payment in till.payments.search()} == {
+        with_card.customer: PaymentStatus.SUCCEEDED,
+        declined.customer: PaymentStatus.DECLINED,
+    }
+    assert till.payments.of_invoices([bare.id])[bare.id].status is None
+
+
+@pytest.mark.parametrize("card", ["timeout_after", "timeout_before", "busy", "settles_later"])
+def test_what_is_open_is_looked_after(till: Till, card: str) -> None:
+    subscription, _ = till.subscribe()
+    till.card(subscription.customer, card)
+    worker = _worker(till)
+    assert worker.work() == 1
+    assert worker.work() == 0
+    till.later(seconds=5)
+    assert worker.work() == 1
+    (paid,) = till.payments.search()
+    assert paid.status is PaymentStatus.SUCCEEDED
+    assert worker.work() == 0
+    assert till.balances()["clearing:sandbox"] == 4900
+
+
+def test_one_that_fails_keeps_no_other_waiting(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    (first, invoice), (second, _) = till.subscribe(), till.subscribe()
+    for subscription in (first, second):
+        till.card(subscription.customer)
+    collect = till.payments.collecting.collect
+
+    def fails(which: object) -> object:
+        if which == invoice.id:
+            raise TemporaryFault("away")
+        return collect(which)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(till.payments.collecting, "collect", fails)
+    with capture_logs() as logs:
+        assert _worker(till).work() == 1
+    assert [entry["error"] for entry in logs if entry["log_level"] == "error"] == ["away"]
+
+
+def test_it_ends_when_asked(till: Till) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=_worker(till).collect_forever, args=(stop,))
+    thread.start()
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    subscription, _ = till.subscribe()
+    till.card(subscription.customer)
+    assert _worker(till).work(stop) == 0
+
+
+def test_the_operator_collects_and_refunds_by_numbers(till: Till) -> None:
+    desk = PaymentDesk(till.world.main, till.payments, till.world.clock)
+    subscription, invoice = till.subscribe()
+    till.card(subscription.customer, "declined")
+    assert invoice.number is not None
+    (row,) = desk.collect(None)
+    assert (row["invoice"], row["status"], row["reason"]) == (invoice.number, "declined", "card_declined")
+    till.card(subscription.customer)
+    (row,) = desk.collect(invoice.number)
+    assert (row["status"], row["amount"], row["reason"]) == ("succeeded", "49.00", None)
+    with pytest.raises(PaymentConflict, match="is paid"):
+        desk.collect(str(invoice.id))
+    for amount in ("4 9", "1.005", "NaN", "1e9999", "-1", "0", "49.01"):
+        with pytest.raises(InvalidInput, match="amount"):
+            desk.refund(invoice.number, amount, "")
+    row = desk.refund(invoice.number, "12.50", "an outage")
+    assert (row["status"], row["refunded"]) == ("partially_refunded", "12.50")
+    assert row["refunds"][0]["reason"] == "an outage"
+    assert desk.refund(row["id"], None, "")["status"] == "refunded"
+    name = row["customer"]
+    assert [one["id"] for one in desk.search(customer=name)] == [row["id"]]
+    assert desk.search(status=PaymentStatus.DECLINED) == []
+    for refused in (
+        lambda: desk.search(customer="nobody"),
+        lambda: desk.refund("INV-999999", None, ""),
+        lambda: desk.collect("INV-999999"),
+    ):
+        with pytest.raises(NotFound):
+            refused()
