@@ -26,13 +26,16 @@ from tollway.accounts.passwords import Passwords, require_password
 from tollway.accounts.slugs import free_slug
 from tollway.accounts.tokens import hash_token, new_token
 from tollway.app.mail import Outbox
+from tollway.app.shop import Shop
 from tollway.kernel.clock import Clock
 from tollway.kernel.ids import new_id
+from tollway.kernel.mode import Mode
 from tollway.storage.accounts import SqlPeople
+from tollway.storage.commerce import Commerce
 from tollway.storage.database import Database
 from tollway.storage.sessions import SqlAttempts, SqlSessions
 
-__all__ = ["CustomerAccounts"]
+__all__ = ["CustomerAccounts", "customer_accounts", "name_taken"]
 
 _CONFIRM_WITHIN = timedelta(hours=24)
 _RESET_WITHIN = timedelta(hours=1)
@@ -240,6 +243,27 @@ class CustomerAccounts:
         )
         people.drop_sign_ups(sign_up.email)
         return user
+
+
+def customer_accounts(shop: Shop, outbox: Outbox) -> CustomerAccounts:
+    """Return the accounts of a shop."""
+
+    def taken(connection: Connection, name: str) -> bool:
+        return name_taken(shop, connection, name)
+
+    return CustomerAccounts(
+        main=shop.main, passwords=Passwords(), outbox=outbox, clock=shop.clock, name_taken=taken
+    )
+
+
+def name_taken(shop: Shop, connection: Connection, name: str) -> bool:
+    """Whether gateway or billing know a consumer or a customer of a name: it is somebody else's then."""
+    gateway, parties = shop.store.over(connection), Commerce(connection, shop.clock).parties
+    return (
+        gateway.consumers.find(name) is not None
+        or gateway.consumers.repository.find(custom_id=name) is not None
+        or any(parties.customer_named(name, mode) is not None for mode in Mode)
+    )
 
 
 def _signed_in(people: SqlPeople, subject: UUID) -> SignedIn | None:

@@ -20,8 +20,9 @@ from tollway.providers.notify.smtp import SmtpNotifier
 from tollway.storage.database import Database
 from tollway.storage.outbox import OutboxMail, SqlOutbox
 from tollway.web.mail import Composer
+from tollway.web.ui.brand import Brand
 
-__all__ = ["MailWorker", "Outbox", "open_notifier"]
+__all__ = ["MailWorker", "Outbox", "open_notifier", "open_outbox"]
 
 _AT_ONCE = 50
 _LOOK_EVERY = 0.5  # seconds
@@ -120,6 +121,11 @@ class MailWorker:
         with self._database.write() as connection:
             SqlOutbox(connection).failed(mail.id, problem, again_at)
         _log.warning("a mail was not sent", mail=str(mail.id), problem=problem, given_up=again_at is None)
+
+
+def open_outbox(settings: Settings, clock: Clock, brand: Brand) -> Outbox:
+    """Return the outbox for mails in a seller's name."""
+    return Outbox(Composer(brand), clock, settings.portal_origin)
 
 
 def open_notifier(settings: Settings) -> Notifier:

@@ -12,13 +12,14 @@ from tollway.accounts import sessions, throttle
 from tollway.accounts.errors import LinkUnusable, SignInRefused
 from tollway.accounts.models import Operator, Realm, SignedInOperator
 from tollway.accounts.passwords import Passwords, require_password
+from tollway.app.shop import Shop
 from tollway.kernel.clock import Clock
 from tollway.kernel.ids import new_id
 from tollway.storage.accounts import SqlOperators
 from tollway.storage.database import Database
 from tollway.storage.sessions import SqlAttempts, SqlSessions
 
-__all__ = ["OperatorAccounts"]
+__all__ = ["OperatorAccounts", "operator_accounts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,3 +114,13 @@ class OperatorAccounts:
         """End the session of a token."""
         with self.main.write() as connection:
             sessions.end(SqlSessions(connection), token)
+
+
+def operator_accounts(shop: Shop) -> OperatorAccounts:
+    """Return the operators of a shop."""
+    return OperatorAccounts(
+        main=shop.main,
+        passwords=Passwords(),
+        clock=shop.clock,
+        token_file=shop.settings.setup_token_file,
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from tollway.app.accounts import customer_accounts
 from tollway.app.helpdesk import Helpdesk
+from tollway.app.mail import open_outbox
 from tollway.app.notices import Notices
 from tollway.app.payments import open_payments
 from tollway.app.shop import Shop
@@ -21,11 +23,13 @@ def portal_app(shop: Shop) -> FastAPI:
     """Make the portal."""
     settings = shop.settings
     payments = open_payments(shop.main, settings, shop.clock)
+    brand = Brand()
+    accounts = customer_accounts(shop, open_outbox(settings, shop.clock, brand))
     site = make_site(
         settings,
         "portal",
-        brand=Brand(),
-        identify=lambda _token: None,
+        brand=brand,
+        identify=accounts.identify,
         public_url=settings.portal_url,
         folders=[TEMPLATES],
     )
@@ -34,6 +38,8 @@ def portal_app(shop: Shop) -> FastAPI:
             site=site,
             proxy_url=settings.proxy_url,
             proxy_port=int(settings.proxy_listen.rpartition(":")[2]),
+            accounts=accounts,
+            mail_folder=settings.mail_folder if settings.smtp_url is None else None,
             helpdesk=Helpdesk(shop.main, shop.clock),
         )
     )

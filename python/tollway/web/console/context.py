@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from tollway.accounts.models import SignedInOperator
+from tollway.web.console.ports.operators import Operators
 from tollway.web.ui.site import Site
 
 __all__ = ["Console"]
@@ -17,6 +18,7 @@ class Console:
     """Handed to every page module's `add_pages`; `app/console.py` fills it."""
 
     site: Site
+    operators: Operators
 
     @staticmethod
     def operator(request: Request) -> SignedInOperator:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.requests import Request
 
 from tollway.accounts.models import SignedIn
+from tollway.web.portal.ports.accounts import Accounts
 from tollway.web.portal.ports.tickets import Helpdesk
 from tollway.web.ui.site import Site
 
@@ -18,12 +20,14 @@ class Portal:
     """Handed to every page module's `add_pages`; `app/portal.py` fills it.
 
     `proxy_url` is where API clients send their calls; None where it is whatever host they call the portal by,
-    with `proxy_port`.
+    with `proxy_port`. `mail_folder` is where mails go while no mail server is set.
     """
 
     site: Site
     proxy_url: str | None
     proxy_port: int
+    accounts: Accounts
+    mail_folder: Path | None
     helpdesk: Helpdesk
 
     def api_url(self, request: Request) -> str:

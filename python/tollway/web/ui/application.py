@@ -25,10 +25,11 @@ def create_site_app(site: Site, package: ModuleType, context: Any) -> FastAPI:
     """Make a site's application from the page modules of `package`.
 
     A page module is one with a function `add_pages(routes, context)`: putting the file there is all it takes.
-    `app.state.access` tells who may open each route.
+    `app.state.access` tells who may open each route, `app.state.context` is what pages are made with.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.site = site
+    app.state.context = context
     routes = Routes(app.router, site)
     app.state.access = routes.declared
 
