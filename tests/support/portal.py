@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from tests.support.commerce import START, World
 from tests.support.gateway import SECRET, NoGateways, open_store
 from tollway.accounts.models import MembershipRole, Organisation, SignedIn, User
+from tollway.app.external_usage import ExternalUsage
 from tollway.app.plans import apply_catalog_file
 from tollway.app.portal import portal_app
 from tollway.app.settings import Settings
@@ -29,6 +30,8 @@ from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
 from tollway.metering.nodes import Nodes
 from tollway.storage.activity import SqlActivity
+from tollway.storage.attributions import SqlAttributions
+from tollway.storage.external import SqlExternalStorage
 from tollway.web.ui.access import Signed
 
 __all__ = ["Members", "Storefront", "Visitor", "member"]
@@ -104,13 +107,15 @@ class Storefront:
         self.store = open_store(self.world.main, clock=self.clock)
         if catalog is not None:
             apply_catalog_file(self.store, self.clock, catalog.encode(), "catalog.yaml")
-        storage = self.world.storage
+        storage, reported = self.world.storage, SqlExternalStorage(self.world.usage_database)
         usage = Usage(
             worker=self.world.worker,
             query=self.world.query,
             activity=SqlActivity(self.world.usage_database),
             nodes=Nodes(self.world.log, storage, self.clock),
             storage=storage,
+            external=ExternalUsage(reported, SqlAttributions(self.world.main), self.clock),
+            reported=reported,
             main=self.world.main,
         )
         settings = Settings(data_dir=folder, secret_key=SECRET)
