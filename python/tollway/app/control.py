@@ -15,6 +15,7 @@ from tollway.app.console import console_app
 from tollway.app.data_dir import node_id
 from tollway.app.gateway import open_gateway
 from tollway.app.listeners import public_address
+from tollway.app.plans import tell_offers
 from tollway.app.portal import portal_app
 from tollway.app.serving import served
 from tollway.app.settings import Settings
@@ -22,6 +23,7 @@ from tollway.app.shop import Shop
 from tollway.app.usage import open_usage
 from tollway.gateway.publisher import Publisher
 from tollway.kernel.clock import SystemClock
+from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import SqlConfigurationSource
 from tollway.storage.idempotency import SqlIdempotency
 from tollway.web.admin.app import create_admin_app
@@ -44,6 +46,8 @@ def run_control(settings: Settings, listeners: Mapping[str, socket.socket]) -> N
         store.database.after_commit(publisher.wake)
         publisher.start()
         try:
+            with store.database.write() as connection, store.join(connection) as gateway:
+                tell_offers(gateway, Commerce(connection, clock), settings.portal_origin)
             shop = Shop(settings, store, usage, publisher, clock)
             apps = {
                 "admin": _admin_app(shop, public_address(listeners["admin"])),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tollway.app.plans import plan_group
-from tollway.billing.entitlements import told_until
+from tollway.billing.entitlements import entitlement, quotas, told_until
 from tollway.billing.models import InvoiceStatus, Subscription
-from tollway.catalog.versions import AddOnVersion, PlanVersion
+from tollway.catalog.versions import AddOnVersion, MeterInForce, PlanVersion
 from tollway.gateway.models import Attribution, Consumer, ConsumerGroup
 from tollway.gateway.service import Gateway
 from tollway.kernel.errors import NotFound
@@ -31,6 +32,13 @@ class Work:
     now: datetime
     _plans: dict[str, PlanVersion] = field(default_factory=dict)
     _groups: dict[str, ConsumerGroup] = field(default_factory=dict)
+    _meters: dict[str, MeterInForce] = field(default_factory=dict)
+
+    def meters(self) -> Mapping[str, MeterInForce]:
+        """Return the meters in force, by name."""
+        if not self._meters:
+            self._meters.update(self.commerce.catalog.meters_in_force())
+        return self._meters
 
     def plan(self, name: str) -> PlanVersion:
         """Return the newest version of a plan.
@@ -99,6 +107,8 @@ def _tell(work: Work, subscription: Subscription, now: datetime) -> bool:
             mode=subscription.mode,
         ),
     )
+    limited = phase is not None and quotas(subscription, now)
+    gateway.consumers.entitle(consumer.id, entitlement(subscription, now, work.meters() if limited else {}))
     return True
 
 

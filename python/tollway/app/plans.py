@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
+from tollway.billing.entitlements import offers
 from tollway.catalog.models import Catalog, Plan
 from tollway.catalog.parse import parse_catalog
-from tollway.catalog.service import Applied, apply_catalog
+from tollway.catalog.service import Action, Applied, Kind, apply_catalog
 from tollway.gateway.models import ConsumerGroup
 from tollway.gateway.service import Gateway
 from tollway.kernel.clock import Clock
 from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import GatewayStore
 
-__all__ = ["AppliedFile", "apply_catalog_file", "plan_group", "publish_catalog"]
+__all__ = ["apply_catalog_file", "plan_group", "publish_catalog", "tell_offers"]
 
 _RATE_LIMITING = "rate-limiting"
 
 
-class AppliedFile(NamedTuple):
-    """What became of the things in a file, and what a seller should know of it: a line each."""
-
-    things: list[Applied]
-    notes: list[str]
-
-
-def apply_catalog_file(gateways: GatewayStore, clock: Clock, raw: bytes, source: str) -> AppliedFile:
+def apply_catalog_file(gateways: GatewayStore, clock: Clock, raw: bytes, source: str) -> list[Applied]:
     """Store a catalog file's meters, plans and add-ons, and bring the plans' groups in line with it.
 
     `source` is the file's name, for errors. See `publish_catalog`.
@@ -37,32 +28,27 @@ def apply_catalog_file(gateways: GatewayStore, clock: Clock, raw: bytes, source:
     return publish_catalog(gateways, clock, parse_catalog(raw, source))
 
 
-def publish_catalog(gateways: GatewayStore, clock: Clock, catalog: Catalog) -> AppliedFile:
+def publish_catalog(gateways: GatewayStore, clock: Clock, catalog: Catalog) -> list[Applied]:
     """Store a catalog's meters, plans and add-ons, and bring the plans' groups in line with it.
 
     All of it is one transaction. What is the same as before is not written: applying twice changes nothing.
     """
     with gateways.database.write() as connection, gateways.join(connection) as gateway:
         # The clock is read under the write lock: whoever reads meters waits for it.
-        applied = list(apply_catalog(Commerce(connection, clock).catalog, catalog, clock.now()))
+        commerce = Commerce(connection, clock)
+        applied = list(apply_catalog(commerce.catalog, catalog, clock.now()))
         for plan in catalog.plans:
             plan_group(gateway, plan)
-    return AppliedFile(applied, list(_not_enforced(catalog)))
+        tell_offers(gateway, commerce, gateway.shop.get().portal_url)
+        changed = {one.name for one in applied if (one.kind, one.action) == (Kind.METER, Action.CHANGED)}
+        commerce.subscriptions.retell(changed)
+    return applied
 
 
-def _not_enforced(catalog: Catalog) -> Iterator[str]:
-    kinds = {
-        "quota": any(plan.quota for plan in catalog.plans),
-        "features": any(plan.features for plan in catalog.plans)
-        or any(addon.features for addon in catalog.addons),
-    }
-    effects = {
-        "quota": "requests beyond it are served and charged",
-        "features": "every consumer may use every route",
-    }
-    for kind, present in kinds.items():
-        if present:
-            yield f"{kind}: stored, but not enforced yet: {effects[kind]}"
+def tell_offers(gateway: Gateway, commerce: Commerce, portal_url: str | None) -> None:
+    """Have the gateway's refusals name what is on sale, and where."""
+    catalog = commerce.catalog
+    gateway.shop.set(offers(catalog.plans(), catalog.addons()), portal_url)
 
 
 def plan_group(gateway: Gateway, plan: Plan) -> ConsumerGroup:

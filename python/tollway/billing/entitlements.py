@@ -25,7 +25,7 @@ def entitlement(
 ) -> EntitlementView | None:
     """Return what the subscription grants at `at`, None before its start and from its end on.
 
-    `meters` has every meter that a quota names.
+    A quota of a meter that `meters` lacks, or that counts no route there is, limits nothing.
     """
     phase = subscription.phase_at(at)
     if phase is None:
@@ -41,7 +41,7 @@ def entitlement(
         quotas=[
             _quota_view(meters[name], limit, edges)
             for name, limit in sorted(quotas(subscription, at).items())
-            if not _counts_nothing(meters[name])
+            if name in meters and not _counts_nothing(meters[name])
         ],
     )
 

@@ -73,8 +73,8 @@ class Subscriptions(Protocol):
         A new one is to be told of at once.
         """
 
-    def follow_plans(self, plans: Collection[UUID], addons: Collection[UUID], now: datetime) -> None:
-        """Have the gateway be told anew, at `now`, of the subscriptions to these versions."""
+    def retell(self, meters: Collection[str]) -> None:
+        """Have the gateway be told soon of every subscription with a quota of one of these meters."""
 
     def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
         """Return every subscription, ordered by start and id."""

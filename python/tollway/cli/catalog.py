@@ -40,12 +40,10 @@ def apply_file(
         raise InvalidInput(str(file), error.strerror or "not readable") from None
     with opened_seller() as seller:
         applied = apply_catalog_file(seller.gateways, seller.clock, raw, str(file))
-    for note in applied.notes:
-        typer.echo(f"tollway: {note}", err=True)
     emit(
         [
             {"kind": one.kind.value, "name": one.name, "action": one.action.value, "version": one.version}
-            for one in applied.things
+            for one in applied
         ],
         output,
     )

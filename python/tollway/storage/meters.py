@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from tollway.catalog.canonical import meter_from_data
 from tollway.catalog.models import Meter
+from tollway.storage.retelling import retell
 from tollway.storage.statements import upsert
 from tollway.storage.tables.catalog import METER, METER_ROUTE
 from tollway.storage.tables.gateway import ROUTE
@@ -45,7 +46,10 @@ def hold_named_route(connection: Connection, route: UUID, name: str) -> None:
         )
     )
     meters = [(row.id, meter_from_data(json.loads(row.content))) for row in rows]
-    _hold(connection, [(id_, route) for id_, meter in meters if name in meter.filter.route])
+    counting = [(id_, meter) for id_, meter in meters if name in meter.filter.route]
+    _hold(connection, [(id_, route) for id_, _ in counting])
+    # The gateway counts quotas by routes' ids.
+    retell(connection, {meter.name for _, meter in counting})
 
 
 def _hold(connection: Connection, pairs: list[tuple[UUID, UUID]]) -> None:

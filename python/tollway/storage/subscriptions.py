@@ -15,6 +15,7 @@ from tollway.catalog.versions import AddOnVersion, PlanVersion
 from tollway.kernel.errors import NotFound
 from tollway.kernel.mode import Mode
 from tollway.storage.catalog import addon_version, plan_version
+from tollway.storage.retelling import retell
 from tollway.storage.statements import portions
 from tollway.storage.tables.billing import SUBSCRIPTION, SUBSCRIPTION_ITEM, SUBSCRIPTION_PHASE
 from tollway.storage.tables.catalog import ADDON_VERSION, PLAN_VERSION
@@ -95,18 +96,9 @@ class SqlSubscriptions:
         known = SUBSCRIPTION.c.id == subscription
         self._connection.execute(update(SUBSCRIPTION).where(known).values(next_follow_at=at))
 
-    def follow_plans(self, plans: Collection[UUID], addons: Collection[UUID], now: datetime) -> None:
-        """See `Subscriptions.follow_plans`."""
-        phase, item = SUBSCRIPTION_PHASE.c, SUBSCRIPTION_ITEM.c
-        concerned = or_(
-            SUBSCRIPTION.c.id.in_(select(phase.subscription_id).where(phase.plan_version_id.in_(plans))),
-            SUBSCRIPTION.c.id.in_(select(item.subscription_id).where(item.addon_version_id.in_(addons))),
-        )
-        self._connection.execute(
-            update(SUBSCRIPTION)
-            .where(SUBSCRIPTION.c.next_follow_at > now, concerned)
-            .values(next_follow_at=now)
-        )
+    def retell(self, meters: Collection[str]) -> None:
+        """See `Subscriptions.retell`."""
+        retell(self._connection, meters)
 
     def all(self, mode: Mode | None = None) -> Sequence[Subscription]:
         """See `Subscriptions.all`."""

@@ -255,19 +255,6 @@ def test_an_add_on_is_taken_on_previewed_and_given_up(cli: Cli) -> None:
     assert [(line["kind"], line["add_on"]) for line in lines] == [("fee", "extra/1"), ("usage", None)]
 
 
-def test_what_is_not_enforced_yet_is_said(cli: Cli) -> None:
-    plan = "  - name: full\n    features: [maps]\n    quota: {api_calls: 5}\n"
-    (cli.folder / "more.yaml").write_text(CATALOG + plan + "addons: [{name: extra, features: [tiles]}]\n")
-    arguments = ["--data-dir", str(cli.folder / "data"), "catalog", "apply"]
-    told = CliRunner().invoke(app, [*arguments, str(cli.folder / "more.yaml")]).stderr
-    assert [line.split(":")[1].strip() for line in told.splitlines() if "not enforced" in line] == [
-        "quota",
-        "features",
-    ]
-    told = CliRunner().invoke(app, [*arguments, str(cli.folder / "catalog.yaml")]).stderr
-    assert "not enforced" not in told
-
-
 @pytest.mark.parametrize(
     ("error", "line"),
     [
