@@ -9,43 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from tests.support.mails import Mailbox, link
-from tests.support.portal import Storefront, Visitor
+from tests.support.portal import Visitor
+from tests.support.street import FORM, PASSWORD, Street
 from tollway.accounts.models import Realm
 from tollway.accounts.sessions import LIFETIMES
 from tollway.storage.accounts import SqlPeople
 from tollway.storage.tables.accounts import ACCOUNT_ATTEMPT, ACCOUNT_SESSION, PORTAL_USER, SIGN_UP
 from tollway.storage.tables.outbox import OUTBOX_MAIL
-
-PASSWORD = "a short sentence"
-FORM = {
-    "organisation": "Meridian Freight",
-    "email": "Ines@Meridian.example",
-    "password": PASSWORD,
-    "terms": "1",
-}
-
-
-class Street(Storefront):
-    """A storefront with its own sessions, and a mailbox."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.mailbox = Mailbox()
-        object.__setattr__(self.app.state.site, "identify", self.app.state.context.accounts.identify)
-
-    def mail_link(self) -> str:
-        return link(self.mailbox.collect(self.world.main, self.clock))
-
-    def signed_up(self, **fields: str) -> Visitor:
-        """Return a browser in which somebody has just signed up and in."""
-        visitor = self.visitor()
-        visitor.post("/sign-up", **FORM | fields)
-        assert (visitor.status, visitor.location) == (303, "/check-mail")
-        path = self.mail_link()
-        visitor.post("/confirm", page=path, token=path.partition("token=")[2])
-        assert (visitor.status, visitor.location) == (303, "/start")
-        return visitor
 
 
 @pytest.fixture
