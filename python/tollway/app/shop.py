@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tollway.app.invoicing import Invoicing
+from tollway.app.overviews import Overviews
+from tollway.app.previewing import Previewing
 from tollway.app.settings import Settings
+from tollway.app.subscriptions import Subscribing
 from tollway.app.usage import Usage
 from tollway.gateway.ports import ConnectedGateways
 from tollway.kernel.clock import Clock
@@ -29,3 +33,23 @@ class Shop:
     def main(self) -> Database:
         """The main database, which the store is over."""
         return self.store.database
+
+    @property
+    def subscribing(self) -> Subscribing:
+        """The use cases of subscriptions."""
+        return Subscribing(self.store, self.clock)
+
+    @property
+    def invoicing(self) -> Invoicing:
+        """Forecasts of invoices. Closing periods is the worker's, beside which it isn't waited for metering."""
+        return Invoicing(self.main, self.usage.query, drain=lambda _until, _wait: None, clock=self.clock)
+
+    @property
+    def previewing(self) -> Previewing:
+        """What a change would cost."""
+        return Previewing(self.subscribing, self.invoicing)
+
+    @property
+    def overviews(self) -> Overviews:
+        """What subscriptions have, and how much of it is used."""
+        return Overviews(self.subscribing, self.usage.query)
