@@ -99,9 +99,18 @@ class Visitor:
 
 
 class Storefront:
-    """A seller's world with the portal before it. `join` makes an organisation and signs it in."""
+    """A seller's world with the portal before it. `join` makes an organisation and signs it in.
 
-    def __init__(self, folder: Path, now: datetime = START, catalog: str | None = None) -> None:
+    `settings` are set beside the data folder and the secret.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        now: datetime = START,
+        catalog: str | None = None,
+        **settings: Any,
+    ) -> None:
         self.world = World(folder, now)
         self.clock = self.world.clock
         self.store = open_store(self.world.main, clock=self.clock)
@@ -118,8 +127,8 @@ class Storefront:
             reported=reported,
             main=self.world.main,
         )
-        settings = Settings(data_dir=folder, secret_key=SECRET)
-        self.shop = Shop(settings, self.store, usage, NoGateways(), self.clock)
+        own = Settings(data_dir=folder, secret_key=SECRET, **settings)
+        self.shop = Shop(own, self.store, usage, NoGateways(), self.clock)
         self.subscribing = Subscribing(self.store, self.clock)
         self.members = Members()
         self.app = portal_app(self.shop)

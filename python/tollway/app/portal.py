@@ -8,12 +8,13 @@ from tollway.app.accounts import customer_accounts
 from tollway.app.helpdesk import Helpdesk
 from tollway.app.mail import open_outbox
 from tollway.app.notices import Notices
+from tollway.app.offers import current_offer
 from tollway.app.payments import open_payments
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
 from tollway.web.portal.app import TEMPLATES, create_portal_app
+from tollway.web.portal.content.folder import ContentFolder
 from tollway.web.portal.context import Portal
-from tollway.web.ui.brand import Brand
 from tollway.web.webhooks import create_webhook_app
 
 __all__ = ["portal_app"]
@@ -23,7 +24,8 @@ def portal_app(shop: Shop) -> FastAPI:
     """Make the portal."""
     settings = shop.settings
     payments = open_payments(shop.main, settings, shop.clock)
-    brand = Brand()
+    content = ContentFolder(settings.portal_dir)
+    brand = content.current().portal.brand
     accounts = customer_accounts(shop, open_outbox(settings, shop.clock, brand))
     site = make_site(
         settings,
@@ -41,6 +43,8 @@ def portal_app(shop: Shop) -> FastAPI:
             accounts=accounts,
             mail_folder=settings.mail_folder if settings.smtp_url is None else None,
             helpdesk=Helpdesk(shop.main, shop.clock),
+            content=content.current,
+            offers=lambda: current_offer(shop.main),
         )
     )
     app.mount("/webhooks", create_webhook_app(Notices(shop.main, payments, shop.clock)))

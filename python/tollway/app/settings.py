@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     console_listen: OptionalListener = "127.0.0.1:8002"
     portal_listen: OptionalListener = "0.0.0.0:8003"
     status_listen: Listener = "127.0.0.1:8100"
+    portal_dir: Path | None = None
     proxy_url: Origin | None = None
     portal_url: Origin | None = None
     console_url: Origin | None = None
@@ -157,6 +158,8 @@ class Settings(BaseSettings):
         """Return the same settings as environment variables, for a child process."""
         values = self.model_dump(mode="json", exclude_none=True)
         values["data_dir"] = str(self.data_dir.absolute())
+        if self.portal_dir is not None:
+            values["portal_dir"] = str(self.portal_dir.absolute())
         return {f"TOLLWAY_{name.upper()}": str(value) for name, value in values.items()}
 
     @classmethod

@@ -62,6 +62,7 @@ from tollway.cli import (  # noqa: E402
     node,  # noqa: F401
     parties,  # noqa: F401
     payment,  # noqa: F401
+    portal,  # noqa: F401
     serve,  # noqa: F401
     simulate,  # noqa: F401
     subscription,  # noqa: F401

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
 
 from tollway.accounts.models import SignedIn
+from tollway.web.portal.content.model import Content
+from tollway.web.portal.offer.model import Offer, Offers
 from tollway.web.portal.ports.accounts import Accounts
 from tollway.web.portal.ports.tickets import Helpdesk
 from tollway.web.ui.site import Site
@@ -19,6 +22,7 @@ __all__ = ["Portal"]
 class Portal:
     """Handed to every page module's `add_pages`; `app/portal.py` fills it.
 
+    `content` is what the seller wrote, `offers` what is for sale, both as they are now.
     `proxy_url` is where API clients send their calls; None where it is whatever host they call the portal by,
     with `proxy_port`. `mail_folder` is where mails go while no mail server is set.
     """
@@ -29,6 +33,8 @@ class Portal:
     accounts: Accounts
     mail_folder: Path | None
     helpdesk: Helpdesk
+    content: Callable[[], Content] = Content
+    offers: Offers = Offer
 
     def api_url(self, request: Request) -> str:
         """Return where API clients send their calls, without a slash at the end."""
