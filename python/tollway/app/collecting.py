@@ -66,9 +66,9 @@ class Collecting:
             NotFound: there is no such invoice or method.
             PaymentConflict: the invoice is a draft, or paid, or there is no saved method.
             LiveProviderRefused: it is a test invoice, and the provider moves real money.
+            ProviderError: the attempt before could not be closed; try again.
         """
-        if browser is not None:
-            self._give_up_action(invoice)
+        self._close_last(invoice, present=browser is not None)
         payment, attempt = self._begin(invoice, method, browser)
         if attempt is None:
             return payment
@@ -182,16 +182,21 @@ class Collecting:
                 "use the sandbox or a test key"
             )
 
-    def _give_up_action(self, invoice: UUID) -> None:
-        """Close a charge that waits for the customer, who is here and pays anew."""
+    def _close_last(self, invoice: UUID, *, present: bool) -> None:
+        """Have the provider close the attempt before, so that its money can't be taken beside the next one's.
+
+        A charge that waits for a confirmation is closed only for a customer who is here and pays anew. One
+        that was declined may still be paid from the bank's page, left open in another window.
+        """
         with self._store.main.read() as connection:
             payment = Commerce(connection, self._store.clock).payments.of_invoice(invoice)
         last = None if payment is None else payment.last
-        if payment is None or last is None or last.status is not AttemptStatus.REQUIRES_ACTION:
+        if payment is None or last is None or last.reference is None or payment.status.paid:
             return
-        assert last.reference is not None, "what waits for the customer is known to the provider"
-        result = self._provider.cancel_charge(last.reference)
-        self._store.change(payment.id, _recorded(last.number, result))
+        waits = last.status is AttemptStatus.REQUIRES_ACTION and present
+        if last.provider == self._provider.name and (waits or last.status is AttemptStatus.DECLINED):
+            result = self._provider.cancel_charge(last.reference)
+            self._store.change(payment.id, _recorded(last.number, result))
 
     def _charge(self, payment: Payment, attempt: Attempt) -> Payment:
         number = attempt.number

@@ -45,7 +45,7 @@ class Notices:
         if source != provider.name:
             raise NotFound("webhook source", source)
         now = self._clock.now()
-        notice = provider.read_notice(body, headers, now)
+        notice = provider.read_notice(body, headers)
         with self._main.write() as connection:
             return Commerce(connection, self._clock).inbox.put(source, notice, now)
 

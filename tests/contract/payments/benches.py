@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from tests.support.stripe_fake import StripeFake
 from tollway.billing.payments.ports import PaymentProvider
 from tollway.billing.payments.results import CustomerRequest, SetupRequest, SetupStatus
 from tollway.kernel.clock import SystemClock
@@ -17,6 +18,7 @@ from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
 from tollway.providers.payments.base import Options
 from tollway.providers.payments.sandbox import Sandbox
+from tollway.providers.payments.stripe import Stripe
 
 __all__ = ["BENCHES", "ORIGIN", "Bench", "Card", "saved"]
 
@@ -33,10 +35,11 @@ class Card:
 
 
 class Bench(Protocol):
-    """What a vendor's fixture offers. `lacks` names what its backend can't show, and why."""
+    """What a vendor's fixture offers."""
 
-    provider: PaymentProvider
-    lacks: Mapping[str, str]
+    @property
+    def provider(self) -> PaymentProvider:
+        """The vendor."""
 
     def choose(self, setup: str, behaviour: str) -> None:
         """Have the customer save a card on the setup's page that behaves like this.
@@ -71,8 +74,6 @@ def saved(bench: Bench, behaviour: str = "succeeds", customer: UUID | None = Non
 class SandboxBench:
     """The sandbox over a file."""
 
-    lacks: Mapping[str, str] = {}
-
     def __init__(self, folder: Path) -> None:
         self.provider = Sandbox(Options(folder, SystemClock(), TIMEOUT, {}))
 
@@ -91,8 +92,37 @@ def _sandbox(folder: Path) -> Iterator[Bench]:
     yield SandboxBench(folder)
 
 
+class FakeStripeBench:
+    """Stripe's adapter over our stateful fake."""
+
+    def __init__(self, folder: Path, fake: StripeFake) -> None:
+        self.fake = fake
+        values = {
+            "secret_key": fake.KEY,
+            "webhook_secret": fake.WEBHOOK_SECRET,
+            "api_base": fake.url,
+        }
+        self.provider = Stripe(Options(folder, SystemClock(), TIMEOUT, values))
+
+    def choose(self, setup: str, behaviour: str) -> None:
+        self.fake.choose(setup, behaviour)
+
+    def confirm(self, charge: str, *, approve: bool) -> None:
+        self.fake.confirm(charge, approve=approve)
+
+    def settle(self, charge: str) -> None:
+        self.fake.settle(charge)
+
+
+@contextmanager
+def _fake_stripe(folder: Path) -> Iterator[Bench]:
+    with StripeFake().running() as fake:
+        yield FakeStripeBench(folder, fake)
+
+
 BENCHES: dict[str, tuple[str, Callable[[Path], AbstractContextManager[Bench]]]] = {
     "sandbox": ("sandbox", _sandbox),
+    "stripe on our fake": ("stripe", _fake_stripe),
 }
 """Benches by name, each with the vendor it is of."""
 

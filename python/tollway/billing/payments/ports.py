@@ -74,7 +74,7 @@ class PaymentProvider(Protocol):
     def refund_state(self, reference: str) -> RefundResult:
         """Return how a refund stands now."""
 
-    def read_notice(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Notice:
+    def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Check a webhook's signature over its raw body and read it. Raises `ForgedNotice`."""
 
 

@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -117,7 +117,7 @@ class Vendor:
         """See `PaymentProvider.refund_state`."""
         raise NotImplementedError
 
-    def read_notice(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Notice:  # noqa: ARG002
+    def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:  # noqa: ARG002
         """See `PaymentProvider.read_notice`: whoever sends none is never believed."""
         raise ForgedNotice(f"{self.NAME} sends no webhooks")
 

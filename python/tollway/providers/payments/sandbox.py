@@ -193,7 +193,7 @@ class Sandbox(Vendor):
             if row is not None:
                 same = (row["amount"], row["currency"], row["method"])
                 if same != (request.amount, request.currency, request.method):
-                    raise PermanentFault("the key was used for another charge", "key_reused")
+                    raise UnknownOutcome("the key was used for another charge", "key_reused")
                 return _charge(row)
             method = _row(
                 db,

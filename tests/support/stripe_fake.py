@@ -1,0 +1,460 @@
+"""A stateful fake of Stripe: what localstripe and stripe-mock lack, and the failures between call and answer.
+
+It speaks HTTP on loopback as Stripe's API does, as far as Tollway asks: idempotency keys kept for 24 hours
+with their answers, Checkout in setup mode, payment intents, refunds, meters with summaries, subscription
+items, signed events. Cards are chosen by behaviour, in the words of the contract suite's benches.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+import stripe
+
+__all__ = ["Refusal", "StripeFake"]
+
+_DAY = 24 * 3600
+Check = Callable[[str, str, bytes], None]
+Thing = dict[str, Any]
+
+
+class Refusal(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, type_: str, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"type": type_, "message": message, **fields}}
+
+
+class _Silence(Exception):
+    """No answer: the connection is closed."""
+
+
+class StripeFake:
+    """Stripe's state, and its server while `running`. `check` sees every request that comes in."""
+
+    WEBHOOK_SECRET = "whsec_of_the_fake"
+    KEY = "sk_test_of_the_fake"
+    CARDS: ClassVar[Mapping[str, str]] = {
+        "succeeds": "4242",
+        "declined": "0002",
+        "no_funds": "9995",
+        "needs_action": "3184",
+        "settles_later": "0077",
+        "timeout_after": "1001",
+        "timeout_before": "1002",
+        "busy": "1003",
+        "breaks": "1004",
+    }
+
+    def __init__(self, check: Check | None = None) -> None:
+        self.things: dict[str, Thing] = {}
+        self.events: list[Thing] = []
+        self.requests: list[tuple[str, str]] = []
+        self.ahead = timedelta(0)
+        self.meter_events: list[Thing] = []
+        self.fail_next: str | None = None
+        self._answers: dict[str, tuple[float, str, int, Thing]] = {}
+        self._tried: set[str] = set()
+        self._check = check
+        self._lock = threading.RLock()
+        self._count = 0
+        self.url = ""
+
+    @contextmanager
+    def running(self) -> Iterator[StripeFake]:
+        """Serve on a free port of loopback."""
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    # What a test does in place of people and banks
+
+    def choose(self, session: str, behaviour: str) -> None:
+        """Save a card on a Checkout page."""
+        with self._lock:
+            found = self._get(session, "checkout.session")
+            method = self._new(
+                "payment_method",
+                "pm",
+                type="card",
+                customer=found["customer"],
+                behaviour=behaviour,
+                card={"brand": "visa", "last4": self.CARDS[behaviour], "exp_month": 12, "exp_year": 2034},
+            )
+            intent = self._new("setup_intent", "seti", status="succeeded", payment_method=method["id"])
+            found.update(status="complete", setup_intent=intent["id"], url=None)
+            self._event("checkout.session.completed", found)
+
+    def confirm(self, intent: str, *, approve: bool) -> None:
+        """Confirm a payment on the bank's page, or refuse it."""
+        with self._lock:
+            found = self._get(intent, "payment_intent")
+            if found["status"] != "requires_action":
+                return
+            found["next_action"] = None
+            if approve:
+                self._succeed(found)
+            else:
+                self._fail(found, "payment_intent_authentication_failure", None)
+
+    def settle(self, intent: str) -> None:
+        """Let what is processing succeed."""
+        with self._lock:
+            self._succeed(self._get(intent, "payment_intent"))
+
+    def fail_refund(self, refund: str) -> None:
+        """Have the bank send a refund back."""
+        with self._lock:
+            found = self._get(refund, "refund")
+            found.update(status="failed", failure_reason="lost_or_stolen_card")
+            self._event("refund.failed", found)
+
+    def of_kind(self, kind: str) -> list[Thing]:
+        """Return everything there is of a kind."""
+        with self._lock:
+            return [thing for thing in self.things.values() if thing["object"] == kind]
+
+    def signed(self, event: Thing, secret: str = WEBHOOK_SECRET) -> tuple[bytes, dict[str, str]]:
+        """Return an event's body and headers as Stripe sends them."""
+        body = json.dumps(event)
+        header = stripe.WebhookSignature.generate_signature_header(body, secret)
+        return body.encode(), {"Stripe-Signature": header}
+
+    # Requests
+
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Thing]:
+        """Answer one request."""
+        parts = urlsplit(target)
+        if self._check is not None:
+            self._check(method, target, body)
+        with self._lock:
+            self.requests.append((method, parts.path))
+            if headers.get("authorization") != f"Bearer {self.KEY}":
+                raise Refusal(401, "invalid_request_error", "Invalid API Key provided: sk_test_****fake")
+            data = _tree(parse_qsl((body or parts.query.encode()).decode(), keep_blank_values=True))
+            if method != "POST":
+                return 200, self._route(method, parts.path, data)
+            return self._once(parts.path, data, headers["idempotency-key"], body)
+
+    def _once(self, path: str, data: Thing, key: str, body: bytes) -> tuple[int, Thing]:
+        sent = f"{path} {body.decode()}"
+        known = self._answers.get(key)
+        if known is not None and self.now() - known[0] < _DAY:
+            if known[1] != sent:
+                raise Refusal(
+                    400,
+                    "idempotency_error",
+                    "Keys for idempotent requests can only be used with the same parameters",
+                )
+            return known[2], known[3]
+        try:
+            silent = self._disturbed(path, data, key)
+            answer = 200, json.loads(json.dumps(self._route("POST", path, data)))
+        except Refusal as refusal:
+            if refusal.status == 429:
+                raise
+            # As Stripe does: an answer of 500 is kept under the key as any other is.
+            silent, answer = False, (refusal.status, refusal.body)
+        self._answers[key] = (self.now(), sent, *answer)
+        if silent:
+            raise _Silence
+        return answer
+
+    def _disturbed(self, path: str, data: Thing, key: str) -> bool:
+        """Do what the card does to the connection; True if there is to be no answer."""
+        behaviour = self._behaviour(data)
+        if self.fail_next is not None and re.search(self.fail_next, path):
+            self.fail_next = None
+            raise _Silence
+        if behaviour == "timeout_after":
+            return True
+        if behaviour in {"timeout_before", "busy", "breaks"} and key not in self._tried:
+            self._tried.add(key)
+            if behaviour == "busy":
+                raise Refusal(429, "invalid_request_error", "Too many requests", code="rate_limit")
+            if behaviour == "breaks":
+                raise Refusal(500, "api_error", "Something went wrong")
+            raise _Silence
+        return False
+
+    def _behaviour(self, data: Thing) -> str | None:
+        method = data.get("payment_method")
+        if method is None and "payment_intent" in data:
+            method = self.things.get(data["payment_intent"], {}).get("payment_method")
+        found = self.things.get(method or "")
+        return None if found is None else found.get("behaviour")
+
+    def _route(self, method: str, path: str, data: Thing) -> Thing:
+        for verb, pattern, action in _ROUTES:
+            match = re.fullmatch(pattern, path)
+            if verb == method and match:
+                answer: Thing = action(self, data, *match.groups())
+                return answer
+        raise Refusal(404, "invalid_request_error", f"Unrecognized request URL ({method}: {path})")
+
+    # Objects
+
+    def _customer(self, data: Thing) -> Thing:
+        return self._new("customer", "cus", name=data.get("name"), metadata=data.get("metadata", {}))
+
+    def _session(self, data: Thing) -> Thing:
+        self._get(data["customer"], "customer")
+        made = self._new(
+            "checkout.session",
+            "cs_test",
+            mode=data["mode"],
+            customer=data["customer"],
+            status="open",
+            setup_intent=None,
+            metadata=data.get("metadata", {}),
+        )
+        made["url"] = f"https://checkout.stripe.test/c/pay/{made['id']}"
+        return made
+
+    def _session_shown(self, data: Thing, id_: str) -> Thing:
+        found = dict(self._get(id_, "checkout.session"))
+        if "setup_intent.payment_method" in data.get("expand", []) and found["setup_intent"]:
+            intent = dict(self.things[found["setup_intent"]])
+            intent["payment_method"] = self.things[intent["payment_method"]]
+            found["setup_intent"] = intent
+        return found
+
+    def _detach(self, _data: Thing, id_: str) -> Thing:
+        found = self._get(id_, "payment_method")
+        if found["customer"] is None:
+            raise Refusal(400, "invalid_request_error", "The payment method is not attached to a customer")
+        found["customer"] = None
+        return found
+
+    def _intent(self, data: Thing) -> Thing:
+        method = self._get(data["payment_method"], "payment_method")
+        if method["customer"] != data["customer"]:
+            raise Refusal(400, "invalid_request_error", "The PaymentMethod doesn't belong to the Customer")
+        made = self._new(
+            "payment_intent",
+            "pi",
+            amount=int(data["amount"]),
+            currency=data["currency"],
+            customer=data["customer"],
+            payment_method=method["id"],
+            metadata=data.get("metadata", {}),
+            status="requires_confirmation",
+            next_action=None,
+            last_payment_error=None,
+        )
+        behaviour, absent = method["behaviour"], data.get("off_session") == "true"
+        if behaviour == "settles_later":
+            made["status"] = "processing"
+        elif behaviour == "needs_action" and not absent:
+            made["status"] = "requires_action"
+            page = {"url": f"https://hooks.stripe.test/3ds/{made['id']}", "return_url": data["return_url"]}
+            made["next_action"] = {"type": "redirect_to_url", "redirect_to_url": page}
+        elif behaviour == "needs_action":
+            self._fail(made, "authentication_required", "authentication_required")
+        elif behaviour == "declined":
+            self._fail(made, "card_declined", "generic_decline")
+        elif behaviour == "no_funds":
+            self._fail(made, "card_declined", "insufficient_funds")
+        else:
+            self._succeed(made)
+        error = made["last_payment_error"]
+        if error is not None:
+            raise Refusal(402, error["type"], error["message"], **_rest(error), payment_intent=dict(made))
+        return made
+
+    def _intents(self, data: Thing) -> Thing:
+        since = int(data.get("created", {}).get("gte", 0))
+        found = [
+            one
+            for one in self.of_kind("payment_intent")
+            if one["customer"] == data["customer"] and one["created"] >= since
+        ]
+        return _page(found, data, "/v1/payment_intents")
+
+    def _cancel(self, _data: Thing, id_: str) -> Thing:
+        found = self._get(id_, "payment_intent")
+        if found["status"] in {"succeeded", "canceled", "processing"}:
+            raise Refusal(
+                400,
+                "invalid_request_error",
+                f"You cannot cancel this PaymentIntent: it is {found['status']}",
+                code="payment_intent_unexpected_state",
+            )
+        found.update(status="canceled", next_action=None)
+        self._event("payment_intent.canceled", found)
+        return found
+
+    def _refund(self, data: Thing) -> Thing:
+        intent = self._get(data["payment_intent"], "payment_intent")
+        given = sum(
+            one["amount"]
+            for one in self.of_kind("refund")
+            if one["payment_intent"] == intent["id"] and one["status"] != "failed"
+        )
+        if intent["status"] != "succeeded" or given + int(data["amount"]) > intent["amount"]:
+            raise Refusal(400, "invalid_request_error", "Refund amount is greater than unrefunded amount")
+        made = self._new(
+            "refund",
+            "re",
+            amount=int(data["amount"]),
+            currency=intent["currency"],
+            payment_intent=intent["id"],
+            metadata=data.get("metadata", {}),
+            status="succeeded",
+            failure_reason=None,
+        )
+        self._event("refund.created", made)
+        return made
+
+    def _refunds(self, data: Thing) -> Thing:
+        found = [one for one in self.of_kind("refund") if one["payment_intent"] == data["payment_intent"]]
+        return _page(found, data, "/v1/refunds")
+
+    def _show(self, _data: Thing, id_: str) -> Thing:
+        return self._get(id_)
+
+    # Plumbing
+
+    def now(self) -> float:
+        """Stripe's clock: ours, or `ahead` of it."""
+        return time.time() + self.ahead.total_seconds()
+
+    def _new(self, kind: str, prefix: str, **fields: Any) -> Thing:
+        self._count += 1
+        made = {
+            "id": f"{prefix}_{self._count:06d}",
+            "object": kind,
+            "created": int(self.now()),
+            "livemode": False,
+            **fields,
+        }
+        self.things[made["id"]] = made
+        return made
+
+    def _get(self, id_: str, kind: str | None = None) -> Thing:
+        found = self.things.get(id_)
+        if found is None or kind not in {None, found["object"]}:
+            raise Refusal(404, "invalid_request_error", f"No such {kind}: '{id_}'", code="resource_missing")
+        return found
+
+    def _succeed(self, intent: Thing) -> None:
+        intent.update(status="succeeded", last_payment_error=None)
+        self._event("payment_intent.succeeded", intent)
+
+    def _fail(self, intent: Thing, code: str, decline_code: str | None) -> None:
+        error = {"type": "card_error", "code": code, "message": "Your card was declined."}
+        intent.update(
+            status="requires_payment_method", last_payment_error=error | {"decline_code": decline_code}
+        )
+        self._event("payment_intent.payment_failed", intent)
+
+    def _event(self, type_: str, thing: Thing) -> None:
+        self.events.append(
+            self._new(
+                "event",
+                "evt",
+                type=type_,
+                api_version="2026-10-28.endive",
+                data={"object": json.loads(json.dumps(thing))},
+                request=None,
+                pending_webhooks=1,
+            )
+        )
+
+
+_ID = r"([A-Za-z]\w+)"
+_ROUTES: list[tuple[str, str, Callable[..., Thing]]] = [
+    ("POST", "/v1/customers", StripeFake._customer),
+    ("POST", "/v1/checkout/sessions", StripeFake._session),
+    ("GET", f"/v1/checkout/sessions/{_ID}", StripeFake._session_shown),
+    ("POST", f"/v1/payment_methods/{_ID}/detach", StripeFake._detach),
+    ("GET", f"/v1/payment_methods/{_ID}", StripeFake._show),
+    ("POST", "/v1/payment_intents", StripeFake._intent),
+    ("GET", "/v1/payment_intents", StripeFake._intents),
+    ("GET", f"/v1/payment_intents/{_ID}", StripeFake._show),
+    ("POST", f"/v1/payment_intents/{_ID}/cancel", StripeFake._cancel),
+    ("POST", "/v1/refunds", StripeFake._refund),
+    ("GET", "/v1/refunds", StripeFake._refunds),
+    ("GET", f"/v1/refunds/{_ID}", StripeFake._show),
+]
+
+
+def _page(found: list[Thing], data: Thing, url: str) -> Thing:
+    """Part of a list, the newest first; two at a time, so that whoever asks has to turn the page."""
+    newest = found[::-1]
+    after = data.get("starting_after")
+    if after is not None:
+        newest = newest[[one["id"] for one in newest].index(after) + 1 :]
+    limit = min(int(data.get("limit", 10)), 2)
+    return {"object": "list", "url": url, "has_more": len(newest) > limit, "data": newest[:limit]}
+
+
+def _tree(pairs: list[tuple[str, str]]) -> Thing:
+    """Read `a[b][0]=c` as `{"a": {"b": ["c"]}}`."""
+    tree: Thing = {}
+    for name, value in pairs:
+        steps = re.findall(r"[^\[\]]+", name)
+        here = tree
+        for step in steps[:-1]:
+            here = here.setdefault(step, {})
+        here[steps[-1]] = value
+    return {name: _listed(value) for name, value in tree.items()}
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _listed(one) for name, one in value.items()}
+    return list(inner.values()) if all(name.isdigit() for name in inner) else inner
+
+
+def _rest(error: Thing) -> Thing:
+    return {name: value for name, value in error.items() if name not in {"type", "message"}}
+
+
+def _handler(fake: StripeFake) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _do(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            try:
+                status, answer = fake.handle(self.command, self.path, headers, body)
+            except Refusal as refusal:
+                status, answer = refusal.status, refusal.body
+            except _Silence:
+                self.close_connection = True
+                return
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = _do  # noqa: N815
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Say nothing."""
+
+    return Handler
