@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from tollway.app.plans import plan_group
 from tollway.billing.entitlements import entitlement, quotas, told_until
+from tollway.billing.errors import SubscriptionConflict
 from tollway.billing.models import InvoiceStatus, Subscription
 from tollway.catalog.versions import AddOnVersion, MeterInForce, PlanVersion
 from tollway.gateway.models import Attribution, Consumer, ConsumerGroup
 from tollway.gateway.service import Gateway
 from tollway.kernel.errors import NotFound
+from tollway.kernel.instants import format_instant
 from tollway.storage.commerce import Commerce
 
-__all__ = ["Work", "consumer_named", "current_subscription", "follow", "present_of"]
+__all__ = ["Reference", "Work", "consumer_named", "current_subscription", "follow", "present_of"]
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -124,12 +127,25 @@ def consumer_named(gateway: Gateway, name: str) -> Consumer:
     return found
 
 
-def current_subscription(work: Work, name: str, *, lock: bool = True) -> Subscription:
-    """Return the subscription of a consumer that has not ended.
+Reference = str | UUID
+"""Which subscription: the one that a consumer has, by username, custom id or id, or one by its own id."""
+
+
+def current_subscription(work: Work, reference: Reference, *, lock: bool = True) -> Subscription:
+    """Return a subscription that has not ended.
 
     Raises:
         NotFound: there is no such consumer or subscription.
+        SubscriptionConflict: the one with this id has ended.
     """
+    if isinstance(reference, UUID):
+        found = work.commerce.subscriptions.get(reference, lock=lock)
+        if found.ends_at is not None and found.ends_at <= work.now:
+            raise SubscriptionConflict(
+                f"the subscription of {found.consumer_name!r} ended at {format_instant(found.ends_at)}"
+            )
+        return found
+    name = reference
     consumer = consumer_named(work.gateway, name)
     subscription = work.commerce.subscriptions.current_of(consumer.id, work.now)
     if subscription is None:

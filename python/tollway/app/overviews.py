@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import Decimal
 
+from tollway.app.following import Reference
 from tollway.app.subscriptions import Subscribing
 from tollway.billing.errors import SubscriptionConflict
 from tollway.billing.overview import Overview, overview, period_spans
@@ -20,7 +21,7 @@ class Overviews:
         self._subscribing = subscribing
         self._usage = usage
 
-    def of(self, consumer: str) -> Overview:
+    def of(self, consumer: Reference) -> Overview:
         """Return a consumer's subscription as it is now; a test clock may be ahead.
 
         Raises:

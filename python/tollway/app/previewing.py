@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from tollway.app.following import Reference
 from tollway.app.invoicing import Invoicing
 from tollway.app.subscriptions import Subscribing
-from tollway.billing.models import Invoice, Subscription
+from tollway.billing.models import Subscription
+from tollway.billing.preview import Preview
 from tollway.billing.subscriptions import Timing
 from tollway.kernel.mode import Mode
 
 __all__ = ["Preview", "Previewing"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What is charged, and when a change takes effect; the invoices are drafts that were not stored.
-
-    `due_now` are the invoices that fall due with the change, each with its lines; there are none where
-    nothing is charged before the period ends. `upcoming` is the one after, at `upcoming_at`, with the usage
-    known so far; it is None where that will charge nothing.
-    """
-
-    subscription: Subscription
-    """As it would be."""
-    timing: Timing
-    effective_at: datetime
-    due_now: tuple[Invoice, ...]
-    upcoming: Invoice | None
-    upcoming_at: datetime | None
-
-    @property
-    def total_now(self) -> int:
-        """What falls due with the change, in minor units; below zero it is a credit."""
-        return sum(invoice.total for invoice in self.due_now)
 
 
 class Previewing:
@@ -52,22 +30,22 @@ class Previewing:
         subscription = self._subscribing.create(consumer, plan, mode, dry_run=True)
         return self._preview(subscription, Timing.NOW, subscription.starts_at)
 
-    def preview_change(self, consumer: str, plan: str) -> Preview:
+    def preview_change(self, consumer: Reference, plan: str) -> Preview:
         """Return what a change of plan would cost: see `Subscribing.change`."""
         change = self._subscribing.change(consumer, plan, dry_run=True)
         return self._preview(change.subscription, change.timing, change.effective_at)
 
-    def preview_add_on(self, consumer: str, name: str) -> Preview:
+    def preview_add_on(self, consumer: Reference, name: str) -> Preview:
         """Return what taking an add-on on would cost: see `Subscribing.add_on`."""
         change = self._subscribing.add_on(consumer, name, dry_run=True)
         return self._preview(change.subscription, change.timing, change.effective_at)
 
-    def preview_removal(self, consumer: str, name: str, timing: Timing = Timing.PERIOD_END) -> Preview:
+    def preview_removal(self, consumer: Reference, name: str, timing: Timing = Timing.PERIOD_END) -> Preview:
         """Return what giving an add-on up would come to: see `Subscribing.remove_add_on`."""
         change = self._subscribing.remove_add_on(consumer, name, timing, dry_run=True)
         return self._preview(change.subscription, change.timing, change.effective_at)
 
-    def next_invoice(self, consumer: str) -> Preview:
+    def next_invoice(self, consumer: Reference) -> Preview:
         """Return what will be invoiced as things are."""
         subscription, now = self._subscribing.present(consumer)
         return self._preview(subscription, Timing.NOW, now)

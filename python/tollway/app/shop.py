@@ -41,7 +41,7 @@ class Shop:
 
     @property
     def invoicing(self) -> Invoicing:
-        """Forecasts of invoices. Closing periods is the worker's, beside which it isn't waited for metering."""
+        """Forecasts of invoices; the worker closes periods, and meters beside it."""
         return Invoicing(self.main, self.usage.query, drain=lambda _until, _wait: None, clock=self.clock)
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from tollway.app.following import Work, consumer_named, current_subscription, follow, present_of
+from tollway.app.following import Reference, Work, consumer_named, current_subscription, follow, present_of
 from tollway.billing.add_ons import ItemChange, add_on, remove_add_on
 from tollway.billing.errors import SubscriptionConflict
 from tollway.billing.models import Customer, PartyDetails, SellerEntity, Subscription
@@ -32,7 +32,10 @@ _HELD_SECONDS, _LEFT_SECONDS = 0.01, 0.003
 
 
 class Subscribing:
-    """Subscribe, change, cancel; and let what was to happen at a period's end happen."""
+    """Subscribe, change, cancel; and let what was to happen at a period's end happen.
+
+    `consumer` names the one whose subscription is meant; a `UUID` is that of the subscription itself.
+    """
 
     def __init__(self, gateways: GatewayStore, clock: Clock) -> None:
         self._gateways = gateways
@@ -86,7 +89,7 @@ class Subscribing:
             yield from stored
             time.sleep(_LEFT_SECONDS)
 
-    def change(self, consumer: str, plan: str, *, dry_run: bool = False) -> Change:
+    def change(self, consumer: Reference, plan: str, *, dry_run: bool = False) -> Change:
         """Change a consumer's plan: an upgrade now, anything else at the period's end.
 
         With `dry_run` nothing is stored: the change is returned as it would be.
@@ -101,7 +104,7 @@ class Subscribing:
                 _store(work, change.subscription, now)
         return change
 
-    def add_on(self, consumer: str, name: str, *, dry_run: bool = False) -> ItemChange:
+    def add_on(self, consumer: Reference, name: str, *, dry_run: bool = False) -> ItemChange:
         """Have a consumer's subscription take an add-on on: in force at once, charged on the next invoice.
 
         Raises:
@@ -115,7 +118,7 @@ class Subscribing:
         return change
 
     def remove_add_on(
-        self, consumer: str, name: str, timing: Timing = Timing.PERIOD_END, *, dry_run: bool = False
+        self, consumer: Reference, name: str, timing: Timing = Timing.PERIOD_END, *, dry_run: bool = False
     ) -> ItemChange:
         """Take an add-on from a consumer's subscription, at its period's end or at once.
 
@@ -129,7 +132,7 @@ class Subscribing:
                 _store(work, change.subscription, now)
         return change
 
-    def cancel(self, consumer: str, timing: Timing) -> Subscription:
+    def cancel(self, consumer: Reference, timing: Timing) -> Subscription:
         """End a consumer's subscription now or at the end of its period.
 
         Raises:
@@ -146,7 +149,7 @@ class Subscribing:
         with self._gateways.database.read() as connection:
             return Commerce(connection, self._clock).subscriptions.all(mode)
 
-    def of(self, consumer: str) -> Subscription:
+    def of(self, consumer: Reference) -> Subscription:
         """Return a consumer's subscription that has not ended.
 
         Raises:
@@ -154,7 +157,7 @@ class Subscribing:
         """
         return self.present(consumer)[0]
 
-    def present(self, consumer: str) -> tuple[Subscription, datetime]:
+    def present(self, consumer: Reference) -> tuple[Subscription, datetime]:
         """Return a consumer's subscription that has not ended, and its present: a test clock may be ahead.
 
         Raises:
@@ -181,7 +184,7 @@ class Subscribing:
 
     @contextmanager
     def _changing(
-        self, consumer: str, *, dry_run: bool = False
+        self, consumer: Reference, *, dry_run: bool = False
     ) -> Iterator[tuple[Work, Subscription, datetime]]:
         with self._look() if dry_run else self._work() as work:
             subscription = current_subscription(work, consumer, lock=not dry_run)
