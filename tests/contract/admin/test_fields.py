@@ -167,7 +167,7 @@ def test_condition_that_fails_is_told_twice(admin: TestClient) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["key-auth", "acl"])
+@pytest.mark.parametrize("name", ["key-auth", "acl", "entitlement"])
 def test_plugins_that_tell_consumers_apart_belong_to_none(admin: TestClient, name: str) -> None:
     admin.post("/consumers", json={"username": "bob"})
     config = {"allow": ["a"]} if name == "acl" else {}

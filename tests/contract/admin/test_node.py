@@ -94,7 +94,9 @@ def test_tags_are_listed_in_pages(admin: TestClient) -> None:
 
 
 def test_enabled_plugins_and_status(admin: TestClient) -> None:
-    assert admin.get("/plugins/enabled").json() == {"enabled_plugins": ["acl", "key-auth", "rate-limiting"]}
+    assert admin.get("/plugins/enabled").json() == {
+        "enabled_plugins": ["acl", "entitlement", "key-auth", "rate-limiting"]
+    }
     status = admin.get("/status").json()
     assert status["database"] == {"reachable": True}
     assert status["tollway"]["gateways"] == []

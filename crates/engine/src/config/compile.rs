@@ -236,6 +236,7 @@ fn route_plugins(route: Uuid, service: Option<Uuid>, instances: &[Instance]) -> 
         match plugin {
             Plugin::KeyAuth(plugin) => chosen.key_auth = Some(Arc::clone(plugin)),
             Plugin::Acl(plugin) => chosen.acl = Some(Arc::clone(plugin)),
+            Plugin::Entitlement(plugin) => chosen.entitlement = Some(Arc::clone(plugin)),
             Plugin::RateLimiting(plugin) => {
                 chosen.rate_limiting = Some((scope.rank(), Arc::clone(plugin)));
             }

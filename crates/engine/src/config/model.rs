@@ -8,6 +8,7 @@ use super::error::ConfigError;
 use super::wire;
 use crate::entitlement::{Entitlement, Offer};
 use crate::plugins::acl::{Acl, check_group};
+use crate::plugins::entitlement::FeatureGate;
 use crate::plugins::key_auth::{Anonymous, KeyAuth};
 use crate::plugins::precedence::Rank;
 use crate::plugins::rate_limiting::RateLimiting;
@@ -82,6 +83,7 @@ pub struct Route {
 pub struct RoutePlugins {
     pub key_auth: Option<Arc<KeyAuth>>,
     pub acl: Option<Arc<Acl>>,
+    pub entitlement: Option<Arc<FeatureGate>>,
     pub rate_limiting: Option<(Rank, Arc<RateLimiting>)>,
 }
 

@@ -92,3 +92,69 @@ fn no_status(place: usize) -> ConfigError {
         "write 2xx, say, or 404",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::usage_log::OTHER_METHOD;
+
+    fn filter(row: &Value) -> Filter {
+        Filter::compile(serde_json::from_value(row.clone()).unwrap(), false).unwrap()
+    }
+
+    fn answered(status: u16) -> UsageEvent<'static> {
+        UsageEvent {
+            status,
+            method: method_number(b"GET"),
+            route: [7; 16],
+            ..UsageEvent::default()
+        }
+    }
+
+    #[test]
+    fn empty_lists_take_all_that_came_to_an_end() {
+        let all = filter(&json!({"status": [], "method": [], "route": []}));
+        assert!(all.takes(&answered(500)) && all.takes(&answered(204)));
+        assert!(!all.takes(&UsageEvent {
+            completion: Completion::ClientAbort,
+            ..answered(200)
+        }));
+        assert!(!all.takes(&UsageEvent {
+            grpc_status: Some(5),
+            ..answered(200)
+        }));
+    }
+
+    #[test]
+    fn each_list_has_to_match() {
+        let route = Uuid([7; 16]).to_string();
+        let some = filter(
+            &json!({"status": ["2xx", "404"], "method": ["GET", "PROPFIND"], "route": [route]}),
+        );
+        assert!(some.takes(&answered(299)) && some.takes(&answered(404)));
+        assert!(!some.takes(&answered(400)));
+        for method in [method_number(b"POST"), OTHER_METHOD] {
+            assert!(!some.takes(&UsageEvent {
+                method,
+                ..answered(200)
+            }));
+        }
+        assert!(!some.may_take(Part {
+            method: 0,
+            route: Uuid([8; 16])
+        }));
+        let unknown = filter(&json!({"status": [], "method": ["PROPFIND"], "route": []}));
+        assert!(!unknown.takes(&answered(200)));
+    }
+
+    #[test]
+    fn statuses_are_classes_or_codes() {
+        for wrong in ["", "2x", "xx", "600", "2000", "0xx", "20x", "+20"] {
+            let row = json!({"status": ["200", wrong], "method": [], "route": []});
+            let error = Filter::compile(serde_json::from_value(row).unwrap(), true).unwrap_err();
+            assert_eq!(error.location, "filter.status[1]", "{wrong}");
+        }
+    }
+}

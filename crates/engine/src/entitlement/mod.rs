@@ -11,8 +11,8 @@ use crate::uuid::Uuid;
 pub use filter::{Filter, Part};
 pub use quota::{Counted, Period, Quota};
 
-/// More would not fit into one decision about a request, and nobody sells so many.
-pub const MOST_QUOTAS: usize = 8;
+/// More would not fit into one decision about a request.
+pub const MOST_QUOTAS: usize = crate::limits::MOST_DRAWS;
 
 /// What one subscription grants.
 #[derive(Debug)]

@@ -51,6 +51,13 @@ impl Quota {
                 "give at least two instants, ascending",
             ));
         }
+        if bounds.last().is_some_and(|last| *last > LAST) {
+            return Err(ConfigError::new(
+                "boundaries",
+                "an instant after the year 9999",
+                "give microseconds since 1970",
+            ));
+        }
         if row.limit > MOST {
             return Err(ConfigError::new(
                 "limit",
@@ -114,6 +121,9 @@ fn policy(meter: &str) -> Box<str> {
     "quota:".chars().chain(letters).collect::<String>().into()
 }
 
+/// 9999-12-31.
+const LAST: u64 = 253_402_214_400_000_000;
+
 /// A quota stays a whole number in any program that reads its header.
 const MOST: u64 = (1 << 53) - 1;
 
@@ -127,4 +137,50 @@ fn counter(subscription: Uuid, meter: &str, start: u64) -> CounterKey {
     hash.update(meter);
     let digest: [u8; 32] = hash.finalize().into();
     CounterKey::new(&digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn quota(boundaries: &[u64]) -> Result<Quota, ConfigError> {
+        let row = json!({
+            "meter": "über \"calls\"", "counted": "requests", "any_completion": false, "limit": 5,
+            "filter": {"status": [], "method": [], "route": []}, "boundaries": boundaries,
+        });
+        let row: wire::Quota = serde_json::from_value(row).unwrap();
+        Quota::compile(Uuid([7; 16]), row)
+    }
+
+    proptest! {
+        #[test]
+        fn periods_tile_time(steps in prop::collection::vec(1..1_000_000_u64, 1..8), at in 0..8_000_000_u64) {
+            let mut boundaries = vec![1000];
+            for step in steps {
+                boundaries.push(boundaries.last().unwrap() + step);
+            }
+            let quota = quota(&boundaries).unwrap();
+            let period = quota.period(at);
+            let last = boundaries[boundaries.len() - 1];
+            // It holds the instant, unless that lies outside of all that is known.
+            prop_assert!(at < 1000 || at >= last || (period.start <= at && at < period.end));
+            prop_assert_eq!(period.open, period.end == last);
+            prop_assert_eq!(quota.period(period.start), period);
+            prop_assert_eq!(quota.period(period.end - 1), period);
+            let next = quota.period(period.end);
+            prop_assert!(next.start == period.end || next == period);
+            prop_assert_eq!(next.counter == period.counter, next == period);
+        }
+    }
+
+    #[test]
+    fn a_quota_has_a_period_and_a_name_for_headers() {
+        assert_eq!(&*quota(&[1, 2]).unwrap().policy, "quota:_ber _calls_");
+        for wrong in [&[][..], &[1], &[2, 2], &[3, 2], &[1, u64::MAX]] {
+            assert_eq!(quota(wrong).unwrap_err().location, "boundaries");
+        }
+    }
 }

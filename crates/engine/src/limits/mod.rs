@@ -5,10 +5,13 @@
 //! once or not at all, at whatever instant a process is killed: see [`slot`]. Rejected requests aren't counted. The clock may be
 //! set as one likes: see [`time`].
 //!
+//! What was used of allowances (quotas) lies there too, and is decided upon together with the rate limit: see [`allowance`].
+//!
 //! The file's room is allocated ahead, by [`Counters::maintain`] and not by requests, up to a bound; counters whose windows are all over
 //! give their room back. Beyond the bound a new counter is refused ([`LimitFault::Full`]) and the plugin's `fault_tolerant` says what
 //! becomes of the request. After a power cut counts may be some seconds old: that is not what they are kept for.
 
+mod allowance;
 mod file;
 mod lock;
 mod map;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use crate::phases::Now;
+pub use allowance::{Admission, Draw, MOST_DRAWS};
 use file::Table;
 use lock::{Busy, hold};
 use process::ThisProcess;
@@ -35,10 +39,12 @@ use segment::UNIT;
 pub use slot::Counted;
 use slot::Slot;
 use time::LimitTime;
+pub(crate) use window::Date;
 pub use window::{WINDOWS, Window};
 
-/// Whose requests a counter counts: 128 bits of a SHA-256, so that no two ever share one by accident or design.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Whose requests a counter counts: 128 bits of a SHA-256, so that no two ever share one by accident or design. The
+/// default is nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CounterKey {
     pub(crate) high: u64,
     pub(crate) low: u64,
@@ -170,16 +176,19 @@ impl Counters {
     /// [`LimitFault`]: it was not judged, and not counted.
     pub fn count(&self, key: CounterKey, limits: &Limits, now: Now) -> Result<Counted, LimitFault> {
         loop {
-            let found = self.find(key);
-            let slot = match found {
-                Some(slot) => slot,
-                None => self.insert(key, now)?,
-            };
+            let slot = self.find_or_insert(key, now)?;
             let time = || self.second(now);
             // None: the slot was freed and became another's between finding and locking it.
             if let Some(counted) = slot.count(key, limits, &self.process, time)? {
                 return Ok(counted);
             }
+        }
+    }
+
+    fn find_or_insert(&self, key: CounterKey, now: Now) -> Result<&Slot, LimitFault> {
+        match self.find(key) {
+            Some(slot) => Ok(slot),
+            None => self.insert(key, now),
         }
     }
 

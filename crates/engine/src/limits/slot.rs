@@ -12,12 +12,18 @@
 //!
 //! Who finds a lock of a dead holder takes it over as it is. Between 1 and 2 that is right only if time has not gone back since:
 //! [`super::time`] sees to that.
+//!
+//! A slot may also hold what was used of an allowance ([`super::allowance`]): then `total` is that, there are no windows, and the
+//! second in `word` is the one until which it is kept.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::lock::{Busy, Holder, Lockable, hold};
+use super::lock::{Busy, Guard, Holder, Lockable, hold};
 use super::window::{WINDOWS, Window};
 use super::{CounterKey, Limits};
+
+/// Stands among the windows' bits for: no windows, an allowance.
+const ALLOWANCE: u64 = 1 << 7;
 
 /// Windows whose bases are kept in 32 bits: the shortest.
 const SHORT: usize = 4;
@@ -38,6 +44,12 @@ pub(super) struct Slot {
     short: [AtomicU32; SHORT],
     /// The same for month and year.
     long: [AtomicU64; WINDOWS - SHORT],
+}
+
+/// A counter whose lock this thread holds.
+pub(super) struct Held<'a> {
+    slot: &'a Slot,
+    _guard: Guard<'a, AtomicU64>,
 }
 
 /// What a counter says of a request.
@@ -103,39 +115,27 @@ impl Slot {
         me: &impl super::lock::Process,
         time: impl FnOnce() -> u64,
     ) -> Result<Option<Counted>, Busy> {
-        let guard = hold(&self.word, me)?;
-        if self.key() != Some(key) {
+        let Some(held) = self.lock(key, me)? else {
             return Ok(None);
-        }
-        let word = self.word.load(Ordering::Relaxed);
-        let time = time().clamp(time_of(word), u64::from(u32::MAX));
-        let total = self.total.load(Ordering::Relaxed);
-        if time != time_of(word) {
-            self.begin_windows(time_of(word), time, total);
-        }
-        let mut counted = Counted {
-            admitted: true,
-            time,
-            used: [0; WINDOWS],
         };
-        let mut windows = windows_of(word);
-        for window in Window::ALL {
-            let used = self.used(window, total);
-            counted.used[window as usize] = used;
-            if let Some(limit) = limits.get(window) {
-                counted.admitted &= used < limit;
-                windows |= 1 << window as u8;
-            }
-        }
-        // The lock stays held: bases first, then the time that they belong to, then the count.
-        let held = (word & Holder::MASK) | windows << 24 | time << 32;
-        self.word.store(held, Ordering::Release);
+        let mut counted = held.judge(limits, time());
         if counted.admitted {
-            self.total.store(total + 1, Ordering::Release);
-            counted.used.iter_mut().for_each(|used| *used += 1);
+            held.count(&mut counted);
         }
-        drop(guard);
         Ok(Some(counted))
+    }
+
+    /// Locks the counter of `key`. None where the slot has become another's meanwhile.
+    pub(super) fn lock(
+        &self,
+        key: CounterKey,
+        me: &impl super::lock::Process,
+    ) -> Result<Option<Held<'_>>, Busy> {
+        let guard = hold(&self.word, me)?;
+        Ok((self.key() == Some(key)).then_some(Held {
+            slot: self,
+            _guard: guard,
+        }))
     }
 
     fn used(&self, window: Window, total: u64) -> u64 {
@@ -237,9 +237,73 @@ impl Slot {
     }
 }
 
+impl Held<'_> {
+    /// Begins the windows of `time`, and says whether a request may pass; it isn't counted yet.
+    pub(super) fn judge(&self, limits: &Limits, time: u64) -> Counted {
+        let slot = self.slot;
+        let word = slot.word.load(Ordering::Relaxed);
+        let time = time.clamp(time_of(word), u64::from(u32::MAX));
+        let total = slot.total.load(Ordering::Relaxed);
+        if time != time_of(word) {
+            slot.begin_windows(time_of(word), time, total);
+        }
+        let mut counted = Counted {
+            admitted: true,
+            time,
+            used: [0; WINDOWS],
+        };
+        let mut windows = windows_of(word);
+        for window in Window::ALL {
+            let used = slot.used(window, total);
+            counted.used[window as usize] = used;
+            if let Some(limit) = limits.get(window) {
+                counted.admitted &= used < limit;
+                windows |= 1 << window as u8;
+            }
+        }
+        // The lock stays held: bases first, then the time that they belong to, then the count.
+        let held = (word & Holder::MASK) | windows << 24 | time << 32;
+        slot.word.store(held, Ordering::Release);
+        counted
+    }
+
+    /// Counts the request that was judged.
+    pub(super) fn count(&self, counted: &mut Counted) {
+        self.add(1);
+        counted.used.iter_mut().for_each(|used| *used += 1);
+    }
+
+    /// What was used of the allowance, which is kept until this second at least.
+    pub(super) fn used_until(&self, until: u64) -> u64 {
+        let slot = self.slot;
+        let word = slot.word.load(Ordering::Relaxed);
+        let until = until.min(u64::from(u32::MAX));
+        let held = (word & Holder::MASK) | ALLOWANCE << 24 | until << 32;
+        slot.word.store(held, Ordering::Release);
+        slot.total.load(Ordering::Relaxed)
+    }
+
+    /// More was used.
+    pub(super) fn add(&self, amount: u64) {
+        let total = self.slot.total.load(Ordering::Relaxed);
+        let total = total.saturating_add(amount);
+        self.slot.total.store(total, Ordering::Release);
+    }
+
+    /// Less was used than was thought.
+    pub(super) fn give_back(&self, amount: u64) {
+        let total = self.slot.total.load(Ordering::Relaxed);
+        let total = total.saturating_sub(amount);
+        self.slot.total.store(total, Ordering::Release);
+    }
+}
+
 /// The longest window with a limit has ended. A counter that never had one is kept for a minute.
 fn is_over(word: u64, time: u64) -> bool {
     let windows = windows_of(word);
+    if windows & ALLOWANCE != 0 {
+        return time_of(word) <= time;
+    }
     let longest = (Window::ALL.into_iter().rev())
         .find(|window| windows >> *window as u8 & 1 == 1)
         .unwrap_or(Window::Minute);

@@ -105,6 +105,117 @@ proptest! {
     }
 }
 
+fn draw(number: u64, limit: u64, amount: u64) -> Draw {
+    Draw {
+        counter: key(1 << 40 | number),
+        limit,
+        amount,
+        until: START + 100,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn limit_and_allowances_are_taken_together_or_not_at_all(
+        minute in 1..6_u64, first in 0..8_u64, second in 0..8_u64,
+        steps in prop::collection::vec((0..4_u8, 0..3_u64, any::<bool>()), 1..80),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let counters = small(folder.path());
+        let limits = limits(&[(Window::Minute, minute)]);
+        let (mut rated, mut used) = (0, [0_u64; 2]);
+        for (step, amount, limited) in steps {
+            let draws = [draw(1, first, 1), draw(0, second, amount)];
+            match step {
+                0 => {
+                    counters.give_back(draws[1].counter, amount);
+                    used[1] = used[1].saturating_sub(amount);
+                }
+                1 if used[1] > 0 => {
+                    counters.draw_more(draws[1].counter, amount);
+                    used[1] += amount;
+                }
+                _ => {
+                    let rate = limited.then_some((key(7), &limits));
+                    let admission = counters.admit(rate, &draws, at(START)).unwrap();
+                    let lacks = [used[0] + 1 > first, used[1] + amount.max(1) > second];
+                    let admitted = !(limited && rated >= minute) && lacks == [false, false];
+                    prop_assert_eq!(admission.admitted, admitted);
+                    prop_assert_eq!(admission.exhausted, lacks.iter().position(|lacks| *lacks));
+                    rated += u64::from(admitted && limited);
+                    used[0] += u64::from(admitted);
+                    used[1] += amount * u64::from(admitted);
+                    prop_assert_eq!(&admission.used[..2], &used[..]);
+                    if let Some(counted) = admission.rate {
+                        prop_assert_eq!(counted.used(Window::Minute), rated);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn allowances_are_exact_under_threads_that_draw_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let counters = small(folder.path());
+    let passed = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let (counters, passed) = (&counters, &passed);
+            scope.spawn(move || {
+                let mut draws = [draw(1, 73, 1), draw(2, 500, 1), draw(3, 400, 1)];
+                draws.rotate_left(thread % 3);
+                let limits = limits(&[(Window::Year, 300)]);
+                for _ in 0..200 {
+                    let rate = Some((key(9), &limits));
+                    let admission = counters.admit(rate, &draws, at(START)).unwrap();
+                    passed.fetch_add(u64::from(admission.admitted), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(passed.into_inner(), 73);
+    let all = [draw(1, 0, 1), draw(2, 0, 1), draw(3, 0, 1)];
+    let left = counters.admit(None, &all, at(START)).unwrap();
+    assert_eq!(left.used[..3], [73; 3]);
+}
+
+#[test]
+fn allowances_survive_reopening_and_are_kept_as_long_as_was_said() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..5 {
+        let counters = small(folder.path());
+        let admission = counters.admit(None, &[draw(1, 3, 1)], at(START)).unwrap();
+        assert_eq!(admission.admitted, round < 3, "round {round}");
+    }
+    let counters = small(folder.path());
+    let fill = |from: u64, time: u64| {
+        for number in from..from + 3_000 {
+            let _ = counters.count(key(number), &limits(&[(Window::Second, 1)]), at(time));
+        }
+        counters.maintain(at(time + 2)).unwrap();
+    };
+    fill(10_000, START + 90);
+    let draws = [draw(1, 3, 1)];
+    assert!(
+        !counters
+            .admit(None, &draws, at(START + 99))
+            .unwrap()
+            .admitted
+    );
+    fill(20_000, START + 100);
+    // Its time is over and its room another's: nothing is left of it.
+    counters.give_back(draws[0].counter, 1);
+    assert!(
+        counters
+            .admit(None, &draws, at(START + 103))
+            .unwrap()
+            .admitted
+    );
+}
+
 #[test]
 fn counts_survive_reopening() {
     let folder = tempfile::tempdir().unwrap();

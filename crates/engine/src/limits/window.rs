@@ -78,14 +78,15 @@ impl Window {
 }
 
 /// A date of the Gregorian calendar; month and day count from 1.
-struct Date {
-    year: u64,
-    month: u64,
-    day: u64,
+pub(crate) struct Date {
+    pub(crate) year: u64,
+    pub(crate) month: u64,
+    pub(crate) day: u64,
 }
 
 impl Date {
-    fn of(time: u64) -> Self {
+    /// Of a second since 1970.
+    pub(crate) fn of(time: u64) -> Self {
         let days = time / DAY;
         // At most one year too early: a year has at least 365 days, and 366 is a safe divisor to begin with.
         let mut year = 1970 + days / 366;

@@ -30,6 +30,14 @@ pub enum AnswerKind {
     AclUnauthenticated,
     /// acl: this consumer may not pass.
     AclForbidden,
+    /// entitlement: nobody in particular may not pass.
+    EntitlementUnauthenticated,
+    /// entitlement: no subscription of this consumer is in force.
+    NoSubscription,
+    /// entitlement: the subscription doesn't grant the feature.
+    FeatureNotInPlan,
+    /// A quota of the billing period is used up.
+    QuotaExceeded,
     /// rate-limiting: a window is full.
     RateLimited,
     /// A plugin can't do its work: the anonymous consumer is missing, the counters are full.
@@ -46,7 +54,7 @@ pub enum AnswerKind {
 
 impl AnswerKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::BadRequest,
         Self::UriTooLong,
         Self::HeadersTooLarge,
@@ -60,6 +68,10 @@ impl AnswerKind {
         Self::DuplicateKey,
         Self::AclUnauthenticated,
         Self::AclForbidden,
+        Self::EntitlementUnauthenticated,
+        Self::NoSubscription,
+        Self::FeatureNotInPlan,
+        Self::QuotaExceeded,
         Self::RateLimited,
         Self::PluginFault,
         Self::UpstreamInvalid,
@@ -85,6 +97,10 @@ impl AnswerKind {
             Self::DuplicateKey => "duplicate_key",
             Self::AclUnauthenticated => "acl_unauthenticated",
             Self::AclForbidden => "acl_forbidden",
+            Self::EntitlementUnauthenticated => "entitlement_unauthenticated",
+            Self::NoSubscription => "no_subscription",
+            Self::FeatureNotInPlan => "feature_not_in_plan",
+            Self::QuotaExceeded => "quota_exceeded",
             Self::RateLimited => "rate_limited",
             Self::PluginFault => "plugin_fault",
             Self::UpstreamInvalid => "upstream_invalid",
@@ -104,9 +120,13 @@ impl AnswerKind {
             Self::RequestTimeout => 408,
             Self::NoRoute => 404,
             Self::NeedsTls | Self::RedirectToTls => 426,
-            Self::NoKey | Self::UnknownKey | Self::DuplicateKey | Self::AclUnauthenticated => 401,
-            Self::AclForbidden => 403,
-            Self::RateLimited => 429,
+            Self::NoKey
+            | Self::UnknownKey
+            | Self::DuplicateKey
+            | Self::AclUnauthenticated
+            | Self::EntitlementUnauthenticated => 401,
+            Self::AclForbidden | Self::NoSubscription | Self::FeatureNotInPlan => 403,
+            Self::QuotaExceeded | Self::RateLimited => 429,
             Self::PluginFault => 500,
             Self::UpstreamInvalid => 502,
             Self::UpstreamTimeout => 504,
@@ -126,9 +146,14 @@ impl AnswerKind {
             Self::NoService => "no Service found with those values",
             Self::NeedsTls | Self::RedirectToTls => "Please use HTTPS protocol",
             Self::NoKey => "No API key found in request",
-            Self::UnknownKey | Self::AclUnauthenticated => "Unauthorized",
+            Self::UnknownKey | Self::AclUnauthenticated | Self::EntitlementUnauthenticated => {
+                "Unauthorized"
+            }
             Self::DuplicateKey => "Duplicate API key found",
             Self::AclForbidden => "You cannot consume this service",
+            Self::NoSubscription => "No subscription is in force",
+            Self::FeatureNotInPlan => "The plan does not include this feature",
+            Self::QuotaExceeded => "The quota of this billing period is used up",
             Self::RateLimited => "API rate limit exceeded",
             Self::PluginFault => "An unexpected error occurred",
             Self::UpstreamInvalid => "An invalid response was received from the upstream server",

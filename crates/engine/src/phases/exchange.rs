@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::allowances::Allowances;
 use super::{Answer, Now, Outcome, Pipeline};
 use crate::config::{Consumer, Pinned, Route};
-use crate::limits::{Counted, Limits};
+use crate::entitlement::{Entitlement, Quota};
+use crate::limits::{Counted, Counters, Limits};
 use crate::usage_log::{Id, MAX_PATH, Mode, NO_ID, Source, UsageEvent};
 use crate::uuid::Uuid;
 
@@ -29,6 +31,10 @@ pub struct Exchange {
     pub(super) hidden_key: Option<u8>,
     pub(super) show_groups: bool,
     pub(super) rate: Option<Rate>,
+    /// What it draws on quotas. There are [`Self::counters`] where there is any.
+    pub(super) allowances: Option<Allowances>,
+    /// Where that is given back to, whatever becomes of this exchange.
+    pub(super) counters: Option<Arc<Counters>>,
     /// Where a redirect goes.
     pub(super) location: Vec<u8>,
 }
@@ -59,8 +65,11 @@ impl Exchange {
         self.credential = None;
     }
 
-    /// Lets go of what other threads share.
+    /// Lets go of what other threads share, and gives back what was reserved for a request that left no usage event.
     fn release(&mut self) {
+        if let (Some(allowances), Some(counters)) = (self.allowances.take(), &self.counters) {
+            allowances.cancel(counters);
+        }
         self.route = None;
         self.config = None;
         self.consumer = None;
@@ -69,6 +78,30 @@ impl Exchange {
     /// The route, once one matched.
     pub(super) fn route(&self) -> Option<&Route> {
         self.config.as_ref()?.base.routes.get(self.route?)
+    }
+
+    /// What the caller's subscription grants, once the caller is known.
+    pub(super) fn entitlement(&self) -> Option<&Entitlement> {
+        self.consumer.as_deref()?.entitlement.as_deref()
+    }
+
+    /// The quotas that the request draws on, and how.
+    pub(super) fn drawn(&self) -> Option<(&Allowances, &[Quota])> {
+        Some((self.allowances.as_ref()?, &self.entitlement()?.quotas))
+    }
+
+    /// To be called before [`Self::event`]'s event is appended: quotas are charged what it says beyond what was reserved.
+    pub fn charge(&self, event: &UsageEvent<'_>) {
+        if let (Some((allowances, quotas)), Some(counters)) = (self.drawn(), &self.counters) {
+            allowances.draw_more(quotas, event, counters);
+        }
+    }
+
+    /// And after it was: quotas get back what it says was not used.
+    pub fn charged(&self, event: &UsageEvent<'_>) {
+        if let (Some((allowances, quotas)), Some(counters)) = (self.drawn(), &self.counters) {
+            allowances.give_back(quotas, event, counters);
+        }
     }
 
     /// Whether a body is to be read whole before it is sent on: the request's, and the answer's.
@@ -129,6 +162,13 @@ impl Exchange {
     /// The client went away before any answer began: nobody was served, nothing is billed.
     pub fn abandoned(&mut self, pipeline: &Pipeline) {
         pipeline.stats().abandoned();
+        self.release();
+    }
+}
+
+impl Drop for Exchange {
+    /// A request that is dropped half-way, at the end of a drain say, has used nothing.
+    fn drop(&mut self) {
         self.release();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::allowances::Standing;
 use super::exchange::{Exchange, Rate};
 use super::text::{Decimal, Text};
 use super::{Answer, AnswerKind, HeaderSink, Headers, Now, RequestHead, UpstreamTimes};
@@ -167,7 +168,7 @@ impl Exchange {
     /// Whether an upstream's header line goes to the client. (Hop-by-hop lines aren't asked about.)
     #[must_use]
     pub fn returns(&self, name: &[u8]) -> bool {
-        let limits = self.rate.is_some();
+        let limits = self.rate.is_some() || self.allowances.is_some();
         let is_own = match name {
             [b'x' | b'X', ..] => {
                 OWN_RESPONSE_HEADERS.iter().any(|own| is_named(name, own))
@@ -181,9 +182,7 @@ impl Exchange {
 
     /// Writes the header lines that the client gets beside the upstream's own.
     pub fn response_headers(&self, times: &UpstreamTimes, out: &mut impl HeaderSink) {
-        if let Some(rate) = &self.rate {
-            rate.write(out);
-        }
+        self.write_limits(out);
         let own = self
             .began
             .map_or(0, |began| milliseconds(began, times.sent));
@@ -196,7 +195,18 @@ impl Exchange {
 
     /// Writes the header lines of an answer of the gateway's own: all but `Content-Length`, `Connection` and `Date`.
     pub fn answer_headers(&self, answer: Answer, now: Now, out: &mut impl HeaderSink) {
-        out.header("Content-Type", b"application/json; charset=utf-8");
+        let is_problem = matches!(
+            answer.kind,
+            AnswerKind::NoSubscription | AnswerKind::FeatureNotInPlan | AnswerKind::QuotaExceeded
+        );
+        out.header(
+            "Content-Type",
+            if is_problem {
+                b"application/problem+json"
+            } else {
+                b"application/json; charset=utf-8"
+            },
+        );
         match answer.kind {
             AnswerKind::NoKey | AnswerKind::UnknownKey | AnswerKind::DuplicateKey => {
                 let plugin = self
@@ -209,11 +219,13 @@ impl Exchange {
             AnswerKind::NeedsTls => out.header("Upgrade", b"TLS/1.2, HTTP/1.1"),
             _ => {}
         }
-        if let Some(rate) = &self.rate {
-            rate.write(out);
-            if answer.kind == AnswerKind::RateLimited {
-                out.header("Retry-After", Decimal::new(rate.tightest().reset).bytes());
-            }
+        self.write_limits(out);
+        if matches!(
+            answer.kind,
+            AnswerKind::RateLimited | AnswerKind::QuotaExceeded
+        ) && let Some(seconds) = self.retry_after()
+        {
+            out.header("Retry-After", Decimal::new(seconds).bytes());
         }
         let latency = self.began.map_or(0, |began| milliseconds(began, now));
         out.header("X-Kong-Response-Latency", Decimal::new(latency).bytes());
@@ -221,45 +233,51 @@ impl Exchange {
         out.header("Server", PRODUCT);
     }
 
-    /// Writes the body of an answer of the gateway's own.
-    pub fn answer_body(&self, answer: Answer, out: &mut Vec<u8>) {
-        let own = answer.kind.message();
-        let message = match answer.kind {
-            AnswerKind::RateLimited => self.limit_message().unwrap_or(own),
-            _ => own,
-        };
-        out.extend_from_slice(b"{\"message\":\"");
-        for byte in message.bytes() {
-            match byte {
-                b'"' | b'\\' => out.extend([b'\\', byte]),
-                0..0x20 => {
-                    // JSON has no shorter way for all of them.
-                    let [high, low] =
-                        [byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[usize::from(half)]);
-                    out.extend([b'\\', b'u', b'0', b'0', high, low]);
-                }
-                _ => out.push(byte),
-            }
-        }
-        out.extend_from_slice(b"\",\"request_id\":\"");
-        out.extend_from_slice(&hex_text(&self.request_id));
-        out.extend_from_slice(b"\"}");
+    /// The quota that refused the request.
+    pub(super) fn exhausted(&self) -> Option<Standing<'_>> {
+        let (allowances, quotas) = self.drawn()?;
+        allowances.exhausted(quotas)
     }
 
-    fn limit_message(&self) -> Option<&str> {
-        let base = &self.config.as_ref()?.base;
-        let plugin = base.rate_limiting(self.route()?, self.consumer.as_deref())?;
-        plugin.error_message.as_deref()
+    /// Seconds after which a request refused by a limit or a quota may pass: when all that refused it are open again.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        let quota = self.exhausted().map(|standing| standing.reset);
+        let rate = self.rate.as_ref().filter(|rate| !rate.counted.admitted);
+        quota.max(rate.map(|rate| rate.tightest().reset))
+    }
+
+    /// Kong's headers of the rate limit, and the IETF draft's of limit and quotas.
+    fn write_limits(&self, out: &mut impl HeaderSink) {
+        if self.rate.is_none() && self.allowances.is_none() {
+            return;
+        }
+        let (mut policies, mut state) = (Text::default(), Text::default());
+        if let Some(rate) = &self.rate {
+            rate.write(out, &mut policies, &mut state);
+        }
+        if let Some((allowances, quotas)) = self.drawn() {
+            for standing in allowances.standings(quotas) {
+                let name = &standing.quota.policy;
+                let (limit, length) = (standing.quota.limit, standing.length);
+                push_item(&mut policies, name, (b";q=", limit), (b";w=", length));
+                let (remaining, reset) = (standing.remaining(), standing.reset);
+                push_item(&mut state, name, (b";r=", remaining), (b";t=", reset));
+            }
+        }
+        if !policies.bytes().is_empty() {
+            out.header("RateLimit-Policy", policies.bytes());
+            out.header("RateLimit", state.bytes());
+        }
     }
 }
 
 /// The window with the least left.
-struct Tightest {
-    window: Window,
-    limit: u64,
+pub(super) struct Tightest {
+    pub(super) window: Window,
+    pub(super) limit: u64,
     remaining: u64,
     /// Seconds until it ends.
-    reset: u64,
+    pub(super) reset: u64,
 }
 
 impl Rate {
@@ -268,7 +286,7 @@ impl Rate {
     }
 
     /// The window with the least left; of equals the longest, which is open again last.
-    fn tightest(&self) -> Tightest {
+    pub(super) fn tightest(&self) -> Tightest {
         let with_limits = Window::ALL
             .into_iter()
             .filter_map(|window| Some((window, self.limits.get(window)?)));
@@ -292,9 +310,8 @@ impl Rate {
         }
     }
 
-    /// Kong's headers, and those of the IETF's draft.
-    fn write(&self, out: &mut impl HeaderSink) {
-        let mut policy = Text::default();
+    /// Kong's headers; what those of the IETF's draft say goes to `policies` and `state`.
+    fn write(&self, out: &mut impl HeaderSink, policies: &mut Text, state: &mut Text) {
         for window in Window::ALL {
             let Some(limit) = self.limits.get(window) else {
                 continue;
@@ -306,10 +323,7 @@ impl Rate {
                 Decimal::new(self.remaining(window, limit)).bytes(),
             );
             let length = window.end(self.counted.time) - window.start(self.counted.time);
-            if !policy.bytes().is_empty() {
-                policy.push(b", ");
-            }
-            push_item(&mut policy, window, (b";q=", limit), (b";w=", length));
+            push_item(policies, window.name(), (b";q=", limit), (b";w=", length));
         }
         let Tightest {
             window,
@@ -320,22 +334,25 @@ impl Rate {
         out.header("RateLimit-Limit", Decimal::new(limit).bytes());
         out.header("RateLimit-Remaining", Decimal::new(remaining).bytes());
         out.header("RateLimit-Reset", Decimal::new(reset).bytes());
-        out.header("RateLimit-Policy", policy.bytes());
-        let mut now = Text::default();
-        push_item(&mut now, window, (b";r=", remaining), (b";t=", reset));
-        out.header("RateLimit", now.bytes());
+        push_item(state, window.name(), (b";r=", remaining), (b";t=", reset));
     }
 }
 
-/// An item of the draft's lists: the window's name and two numbers about it.
-fn push_item(text: &mut Text, window: Window, one: (&[u8], u64), other: (&[u8], u64)) {
-    text.push(b"\"");
-    text.push(window.name().as_bytes());
-    text.push(b"\"");
-    for (name, number) in [one, other] {
-        text.push(name);
-        text.push_number(number);
-    }
+/// An item of the draft's lists: the policy's name and two numbers about it. One without room is left out.
+fn push_item(text: &mut Text, name: &str, one: (&[u8], u64), other: (&[u8], u64)) {
+    text.push_whole(|text| {
+        text.push(if text.bytes().is_empty() {
+            b"\""
+        } else {
+            b", \""
+        });
+        text.push(name.as_bytes());
+        text.push(b"\"");
+        for (part, number) in [one, other] {
+            text.push(part);
+            text.push_number(number);
+        }
+    });
 }
 
 fn kong_names(window: Window) -> (&'static str, &'static str) {

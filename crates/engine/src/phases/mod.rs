@@ -25,7 +25,10 @@
 //!         // the upstream's head came: each of its end-to-end lines for which exchange.returns(name) holds, then
 //!         exchange.response_headers(&times, &mut out);             // rate limits, latencies, Via, request id
 //!         // before the last byte
-//!         shard.append(&exchange.event(&outcome));                 // borrows the exchange's path
+//!         let event = exchange.event(&outcome);                    // borrows the exchange's path
+//!         exchange.charge(&event);                                 // quotas: what it used beyond what was reserved
+//!         shard.append(&event);
+//!         exchange.charged(&event);                                // and back what it didn't use
 //!         exchange.finished(&pipeline, &outcome);                  // counts it and lets the configuration go
 //!         // or, where the client went away before an answer began: exchange.abandoned(&pipeline)
 //!     }
@@ -38,12 +41,15 @@
 //! What the HTTP layer answers before a head is complete (400, 408, 414, 431) goes through
 //! [`Pipeline::refuse`], which gives it a request id, and then on as under `Respond`.
 
+mod allowances;
 mod answer;
 mod exchange;
 mod headers;
 mod ids;
+mod json;
 mod outcome;
 mod pipeline;
+mod refusal;
 mod request;
 mod stats;
 mod text;

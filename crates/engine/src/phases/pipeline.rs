@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::allowances::Allowances;
 use super::exchange::{Exchange, Rate};
 use super::ids::RequestIds;
 use super::stats::{ThreadStats, Totals};
@@ -12,8 +13,10 @@ use super::{Answer, AnswerKind, Headers, Now, RequestHead};
 use crate::config::{
     Config, ConfigReader, ConfigStore, Consumer, KeyHash, Pinned, Route, Upstream,
 };
-use crate::limits::Counters;
+use crate::entitlement::Part;
+use crate::limits::{Admission, CounterKey, Counters, Limits};
 use crate::plugins::acl::Passage;
+use crate::plugins::entitlement::Passage as Entitled;
 use crate::plugins::key_auth::{KeyAuth, Shown};
 use crate::plugins::rate_limiting::Caller;
 use crate::router::{self, Query};
@@ -156,6 +159,16 @@ impl Pipeline {
                 Passage::Forbidden => return Err(AnswerKind::AclForbidden.into()),
             }
         }
+        if let Some(gate) = &route.plugins.entitlement {
+            match gate.judge(exchange.consumer.as_deref()) {
+                Entitled::Pass => {}
+                Entitled::Unauthenticated => {
+                    return Err(AnswerKind::EntitlementUnauthenticated.into());
+                }
+                Entitled::NoSubscription => return Err(AnswerKind::NoSubscription.into()),
+                Entitled::FeatureMissing => return Err(AnswerKind::FeatureNotInPlan.into()),
+            }
+        }
         self.limit(config, route, exchange, head, now)?;
         Ok(Arc::clone(upstream))
     }
@@ -227,7 +240,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// rate-limiting, 910.
+    /// rate-limiting, 910, and with it the quotas of the caller's subscription: either takes note of the request only if
+    /// both let it pass.
     fn limit<H: Headers>(
         &self,
         config: &Config,
@@ -237,36 +251,87 @@ impl Pipeline {
         now: Now,
     ) -> Result<(), Answer> {
         let consumer: Option<&Consumer> = exchange.consumer.as_deref();
-        let Some(plugin) = config.base.rate_limiting(route, consumer) else {
+        let plugin = config.base.rate_limiting(route, consumer);
+        let quotas = (consumer.and_then(|consumer| consumer.entitlement.as_deref()))
+            .map_or(&[][..], |entitlement| &entitlement.quotas);
+        if plugin.is_none() && quotas.is_empty() {
             return Ok(());
-        };
+        }
         let caller = Caller {
             consumer: consumer.map(|consumer| consumer.id),
             credential: exchange.credential,
             service: route.upstream.as_ref().map(|upstream| upstream.service),
             path: &exchange.path,
         };
-        let key = plugin.counter(&caller, head);
-        let Ok(counted) = self.shared.counters.count(key, &plugin.limits, now) else {
-            if plugin.fault_tolerant {
-                self.stats.uncounted();
-                return Ok(());
-            }
-            return Err(AnswerKind::PluginFault.into());
+        let part = Part {
+            method: exchange.method,
+            route: route.id,
         };
-        if !plugin.hide_client_headers {
+        let allowances = (!quotas.is_empty()).then(|| Allowances::of(quotas, part, now.wall));
+        let rate = plugin.map(|plugin| (plugin.counter(&caller, head), &plugin.limits));
+        let tolerant = plugin.is_some_and(|plugin| plugin.fault_tolerant);
+        let admission = self.admit(rate, allowances.as_ref(), tolerant, now)?;
+        if let (Some(plugin), Some(counted)) = (plugin, admission.rate)
+            && !plugin.hide_client_headers
+        {
             exchange.rate = Some(Rate {
                 limits: plugin.limits,
                 counted,
             });
         }
-        if counted.admitted {
+        if let Some(mut allowances) = allowances {
+            allowances.note(&admission);
+            exchange.allowances = Some(allowances);
+            if exchange.counters.is_none() {
+                exchange.counters = Some(Arc::clone(&self.shared.counters));
+            }
+        }
+        if admission.admitted {
             return Ok(());
         }
-        Err(Answer {
-            kind: AnswerKind::RateLimited,
-            status: plugin.error_code,
+        // A quota comes back later than a window: whoever waits for the window only would be refused again.
+        Err(match plugin {
+            Some(plugin) if admission.exhausted.is_none() => Answer {
+                kind: AnswerKind::RateLimited,
+                status: plugin.error_code,
+            },
+            _ => AnswerKind::QuotaExceeded.into(),
         })
+    }
+
+    /// Asks the counters. A fault of theirs lets rate-limiting pass where it is `tolerant`, a quota never.
+    fn admit(
+        &self,
+        rate: Option<(CounterKey, &Limits)>,
+        allowances: Option<&Allowances>,
+        tolerant: bool,
+        now: Now,
+    ) -> Result<Admission, Answer> {
+        let counters = &self.shared.counters;
+        let (draws, count) = match allowances {
+            // The usual case takes the short way.
+            None => {
+                let Some((key, limits)) = rate else {
+                    return Ok(Admission::FREE);
+                };
+                match counters.count(key, limits, now) {
+                    Ok(counted) => return Ok(Admission::rated(counted)),
+                    Err(_) if tolerant => {
+                        self.stats.uncounted();
+                        return Ok(Admission::FREE);
+                    }
+                    Err(_) => return Err(AnswerKind::PluginFault.into()),
+                }
+            }
+            Some(allowances) => allowances.draws(),
+        };
+        let draws = &draws[..count];
+        let mut admission = counters.admit(rate, draws, now);
+        if admission.is_err() && tolerant {
+            self.stats.uncounted();
+            admission = counters.admit(None, draws, now);
+        }
+        admission.map_err(|_| AnswerKind::PluginFault.into())
     }
 }
 

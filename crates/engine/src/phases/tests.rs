@@ -1,5 +1,7 @@
 //! Requests through the whole pipeline: what goes upstream, what comes back, what is billed.
 
+mod selling;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ struct Gateway {
     pipeline: Pipeline,
     exchange: Exchange,
     shared: Arc<Shared>,
+    updater: Updater,
     now: Now,
     _folder: TempDir,
 }
@@ -61,6 +64,7 @@ impl Gateway {
             pipeline,
             exchange: Exchange::new(),
             shared,
+            updater,
             now: NOON,
             _folder: folder,
         }
@@ -136,6 +140,7 @@ impl Gateway {
             status: answer.status,
             message: body["message"].as_str().unwrap().to_owned(),
             headers: String::from_utf8(headers).unwrap(),
+            body,
         }
     }
 
@@ -168,6 +173,7 @@ struct Answered {
     status: u16,
     message: String,
     headers: String,
+    body: Value,
 }
 
 fn key_of(text: &str, consumer: u8) -> Value {
@@ -352,6 +358,7 @@ fn without_a_configuration_nothing_is_served() {
     let pipeline = Pipeline::new(&shared).unwrap();
     let exchange = Exchange::new();
     let mut gateway = Gateway {
+        updater: Updater::new(Arc::default(), None),
         pipeline,
         exchange,
         shared,

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-/// The longest text: the policies of all windows, with the largest numbers.
-const ROOM: usize = 384;
+use crate::limits::Date;
+
+/// The longest text: the policies of all windows and of some quotas, with the largest numbers.
+const ROOM: usize = 768;
 
 /// A text that is being put together. What doesn't fit is left out.
 pub(super) struct Text {
     bytes: [u8; ROOM],
     length: usize,
+    /// Something didn't fit.
+    is_short: bool,
 }
 
 impl Default for Text {
@@ -16,6 +20,7 @@ impl Default for Text {
         Self {
             bytes: [0; ROOM],
             length: 0,
+            is_short: false,
         }
     }
 }
@@ -26,6 +31,8 @@ impl Text {
         if let Some(room) = self.bytes.get_mut(self.length..end) {
             room.copy_from_slice(bytes);
             self.length = end;
+        } else {
+            self.is_short = true;
         }
     }
 
@@ -36,12 +43,50 @@ impl Text {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
+
+    /// Puts in what `write` writes, or nothing where there isn't room for all of it.
+    pub(super) fn push_whole(&mut self, write: impl FnOnce(&mut Self)) {
+        let before = self.length;
+        self.is_short = false;
+        write(self);
+        if self.is_short {
+            self.length = before;
+        }
+    }
 }
 
 impl fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text.as_bytes());
         Ok(())
+    }
+}
+
+/// A second since 1970, as RFC 3339 writes it.
+pub(super) struct Instant {
+    date: Date,
+    second: u64,
+}
+
+impl Instant {
+    pub(super) fn of(second: u64) -> Self {
+        Self {
+            date: Date::of(second),
+            second: second % 86_400,
+        }
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Date { year, month, day } = self.date;
+        let [hour, minute, second] = [3600, 60, 1].map(|length| self.second / length);
+        write!(
+            formatter,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{:02}:{:02}Z",
+            minute % 60,
+            second % 60
+        )
     }
 }
 
@@ -76,6 +121,30 @@ impl Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instants_are_written_as_rfc_3339_has_them() {
+        for (second, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_709_210_096, "2024-02-29T12:34:56Z"),
+            (1_798_761_599, "2026-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Instant::of(second).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_whole() {
+        let mut text = Text::default();
+        text.push(&[b'x'; ROOM - 3]);
+        text.push_whole(|text| {
+            text.push(b"ab");
+            text.push(b"cd");
+        });
+        assert_eq!(text.bytes().len(), ROOM - 3);
+        text.push_whole(|text| text.push(b"abc"));
+        assert!(text.bytes().ends_with(b"xabc"));
+    }
 
     #[test]
     fn numbers_are_written_in_full() {

@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | [`key_auth`] | 1250 | 401 |
 //! | [`acl`] | 950 | 401, 403 |
+//! | [`entitlement`] | 930 | 401, 403 |
 //! | [`rate_limiting`] | 910 | 429 |
 //!
 //! Every plugin has two halves: what it compiles from its configuration, and what it does to a request with that.
 //! Neither half knows HTTP's transport. Which instance of a plugin runs for a request is said in [`precedence`].
 
 pub mod acl;
+pub mod entitlement;
 pub mod key_auth;
 pub mod precedence;
 pub mod rate_limiting;
@@ -21,6 +23,7 @@ use serde::Deserialize;
 use crate::config::ConfigError;
 use crate::config::wire;
 use acl::Acl;
+use entitlement::FeatureGate;
 use key_auth::KeyAuth;
 use precedence::Scope;
 use rate_limiting::RateLimiting;
@@ -30,6 +33,7 @@ use rate_limiting::RateLimiting;
 pub enum Plugin {
     KeyAuth(Arc<KeyAuth>),
     Acl(Arc<Acl>),
+    Entitlement(Arc<FeatureGate>),
     RateLimiting(Arc<RateLimiting>),
 }
 
@@ -61,6 +65,10 @@ impl Instance {
                 anybodys(&row.name, &scope)?;
                 Plugin::Acl(Arc::new(Acl::compile(config(row)?)?))
             }
+            "entitlement" => {
+                anybodys(&row.name, &scope)?;
+                Plugin::Entitlement(Arc::new(FeatureGate::compile(config(row)?)?))
+            }
             "rate-limiting" => {
                 Plugin::RateLimiting(Arc::new(RateLimiting::compile(config(row)?, &scope)?))
             }
@@ -68,7 +76,7 @@ impl Instance {
                 return Err(ConfigError::new(
                     format!("plugin {other}"),
                     "the engine has no plugin of this name",
-                    "use key-auth, acl or rate-limiting",
+                    "use key-auth, acl, entitlement or rate-limiting",
                 ));
             }
         };

@@ -172,8 +172,10 @@ impl<'a> Bill<'a> {
             let spent = self.outcome.ended.mono.saturating_sub(self.parted.at.mono);
             event.duration = u32::try_from(spent).unwrap_or(u32::MAX);
         }
+        self.exchange.charge(&event);
         failpoint!("proxy.before_append");
         let appended = permit.append(&event);
+        self.exchange.charged(&event);
         self.worker.stats.events.increment();
         self.part = self.part.saturating_add(1);
         self.parted = Used {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tollway.gateway.schema.plugins import acl, key_auth, rate_limiting
+from tollway.gateway.schema.plugins import acl, entitlement, key_auth, rate_limiting
 from tollway.gateway.schema.plugins.base import PluginSchema, plugin_schema
 
 __all__ = ["PLUGINS", "PluginSchema", "plugin_schema"]
 
 PLUGINS: dict[str, PluginSchema] = {
-    plugin.name: plugin for plugin in (acl.ACL, key_auth.KEY_AUTH, rate_limiting.RATE_LIMITING)
+    plugin.name: plugin
+    for plugin in (acl.ACL, entitlement.ENTITLEMENT, key_auth.KEY_AUTH, rate_limiting.RATE_LIMITING)
 }
 """Every plugin that the engine runs, by name."""
