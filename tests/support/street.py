@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from tests.support.mails import Mailbox, link
 from tests.support.portal import Storefront, Visitor
@@ -30,12 +31,13 @@ class Street(Storefront):
     def mail_link(self) -> str:
         return link(self.mailbox.collect(self.world.main, self.clock))
 
-    def signed_up(self, **fields: str) -> Visitor:
+    def signed_up(self, start: str = "/start", **fields: str) -> Visitor:
         """Return a browser in which somebody has just signed up and in."""
         visitor = self.visitor()
         visitor.post("/sign-up", **FORM | fields)
         assert (visitor.status, visitor.location) == (303, "/check-mail")
         path = self.mail_link()
-        visitor.post("/confirm", page=path, token=path.partition("token=")[2])
-        assert (visitor.status, visitor.location) == (303, "/start")
+        query = dict(parse_qsl(path.partition("?")[2]))
+        visitor.post("/confirm", page=path, **query)
+        assert (visitor.status, visitor.location) == (303, start)
         return visitor

@@ -131,6 +131,10 @@ class SignedIn:
         """What the page's head calls them."""
         return self.organisation.name
 
+    def of(self, organisation: Organisation) -> SignedIn:
+        """Return the same with the organisation as it is now."""
+        return SignedIn(user=self.user, organisation=organisation, role=self.role)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedInOperator:

@@ -65,8 +65,8 @@ class CustomerAccounts:
                 SqlSessions(connection).seen(session.id, now)
         return signed
 
-    def sign_up(self, organisation: str, email: str, password: str, place: str) -> None:
-        """Send a mail by which the address's owner confirms the sign-up.
+    def sign_up(self, organisation: str, email: str, password: str, place: str, plan: str = "") -> None:
+        """Send a mail by which the address's owner confirms the sign-up; `plan` is what they came for.
 
         Nothing tells whether the address has an account already; its owner's mail does.
 
@@ -98,7 +98,8 @@ class CustomerAccounts:
                     expires_at=now + _CONFIRM_WITHIN,
                 )
             )
-            link = self.outbox.link(f"/confirm?token={quote(token)}")
+            wanted = f"&plan={quote(plan, safe='')}" if plan else ""
+            link = self.outbox.link(f"/confirm?token={quote(token)}{wanted}")
             self.outbox.mail(connection, email, "confirm_sign_up", link=link, organisation=organisation)
 
     def pending(self, token: str) -> PendingSignUp:

@@ -6,12 +6,15 @@ from fastapi import FastAPI
 
 from tollway.app.accounts import customer_accounts
 from tollway.app.helpdesk import Helpdesk
+from tollway.app.joining import Joining
+from tollway.app.keys import OrganisationKeys
 from tollway.app.mail import open_outbox
 from tollway.app.notices import Notices
 from tollway.app.offers import current_offer
 from tollway.app.payments import open_payments
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
+from tollway.app.subscriptions import Subscribing
 from tollway.web.portal.app import TEMPLATES, create_portal_app
 from tollway.web.portal.content.folder import ContentFolder
 from tollway.web.portal.context import Portal
@@ -26,7 +29,8 @@ def portal_app(shop: Shop) -> FastAPI:
     payments = open_payments(shop.main, settings, shop.clock)
     content = ContentFolder(settings.portal_dir)
     brand = content.current().portal.brand
-    accounts = customer_accounts(shop, open_outbox(settings, shop.clock, brand))
+    outbox = open_outbox(settings, shop.clock, brand)
+    accounts = customer_accounts(shop, outbox)
     site = make_site(
         settings,
         "portal",
@@ -41,6 +45,9 @@ def portal_app(shop: Shop) -> FastAPI:
             proxy_url=settings.proxy_url,
             proxy_port=int(settings.proxy_listen.rpartition(":")[2]),
             accounts=accounts,
+            joining=Joining(shop, Subscribing(shop.store, shop.clock)),
+            keys=OrganisationKeys(shop, outbox),
+            now=shop.clock.now,
             mail_folder=settings.mail_folder if settings.smtp_url is None else None,
             helpdesk=Helpdesk(shop.main, shop.clock),
             content=content.current,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from starlette.requests import Request
@@ -12,6 +13,8 @@ from tollway.accounts.models import SignedIn
 from tollway.web.portal.content.model import Content
 from tollway.web.portal.offer.model import Offer, Offers
 from tollway.web.portal.ports.accounts import Accounts
+from tollway.web.portal.ports.joining import Joining
+from tollway.web.portal.ports.keys import Keys
 from tollway.web.portal.ports.tickets import Helpdesk
 from tollway.web.ui.site import Site
 
@@ -31,6 +34,9 @@ class Portal:
     proxy_url: str | None
     proxy_port: int
     accounts: Accounts
+    joining: Joining
+    keys: Keys
+    now: Callable[[], datetime]
     mail_folder: Path | None
     helpdesk: Helpdesk
     content: Callable[[], Content] = Content

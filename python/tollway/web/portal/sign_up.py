@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from fastapi import Request
 from starlette.responses import Response
@@ -36,21 +37,22 @@ def add_pages(routes: Routes, portal: Portal) -> None:
 class _SignUp:
     portal: Portal
 
-    def form(self, request: Request) -> Response:
+    def form(self, request: Request, plan: str = "") -> Response:
         if request.state.signed is not None:
-            return self.portal.site.redirect("/start")
-        return self._page(request, Form(request))
+            return self.portal.site.redirect(_start(plan))
+        return self._page(request, Form(request, plan=plan))
 
     def send(self, request: Request) -> Response:
         form = Form(request)
         organisation = form.text("organisation", longest=100)
         email = form.email("email")
         password = form.secret("password")
+        plan = form.text("plan", longest=128, required=False)
         if not form.checked("terms"):
             form.fail("terms", "Without this no account can be made.")
         if form.ok:
             try:
-                self.portal.accounts.sign_up(organisation, email, password, place(request))
+                self.portal.accounts.sign_up(organisation, email, password, place(request), plan)
             except InvalidInput as error:
                 form.fault(error)
             except TooManyAttempts as error:
@@ -63,21 +65,24 @@ class _SignUp:
         folder = self.portal.mail_folder
         return self.portal.site.render(request, "portal/check_mail.html", mail_folder=folder)
 
-    def confirm_form(self, request: Request, token: str = "") -> Response:
+    def confirm_form(self, request: Request, token: str = "", plan: str = "") -> Response:
         # A button, not the link itself: programs that look into mails open every link in them.
         try:
             pending = self.portal.accounts.pending(token)
         except LinkUnusable as error:
             return self._unusable(request, error)
-        return self.portal.site.render(request, "portal/confirm.html", pending=pending, token=token)
+        return self.portal.site.render(
+            request, "portal/confirm.html", pending=pending, token=token, plan=plan
+        )
 
     def confirm(self, request: Request) -> Response:
-        token = Form(request).value("token")
+        form = Form(request)
+        token, plan = form.value("token"), form.text("plan", longest=128, required=False)
         try:
             session = self.portal.accounts.confirm(token, session_token(request))
         except LinkUnusable as error:
             return self._unusable(request, error)
-        return signed_in(self.portal.site, "/start", session, seconds=SESSION_SECONDS)
+        return signed_in(self.portal.site, _start(plan), session, seconds=SESSION_SECONDS)
 
     def _page(self, request: Request, form: Form) -> Response:
         return self.portal.site.render(request, "portal/sign_up.html", status=form.status, form=form)
@@ -86,3 +91,7 @@ class _SignUp:
         return self.portal.site.render(
             request, "portal/link_unusable.html", status=410, problem=str(error), again="/sign-up"
         )
+
+
+def _start(plan: str) -> str:
+    return f"/start?plan={quote(plan, safe='')}" if plan else "/start"

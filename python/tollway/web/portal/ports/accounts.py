@@ -15,7 +15,7 @@ class Accounts(Protocol):
     def identify(self, token: str) -> SignedIn | None:
         """Return who a session belongs to."""
 
-    def sign_up(self, organisation: str, email: str, password: str, place: str) -> None:
+    def sign_up(self, organisation: str, email: str, password: str, place: str, plan: str = "") -> None:
         """Have the address confirmed by mail. Raises `InvalidInput`, `TooManyAttempts`."""
 
     def pending(self, token: str) -> PendingSignUp:
