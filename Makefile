@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMPS := .build
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup services demo serve test lint format lock bench bench-gateway crash wheel clean toolchains
+.PHONY: help setup services vendors demo serve test lint format lock bench bench-gateway crash wheel clean toolchains
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -39,11 +39,18 @@ $(STAMPS)/assets: package-lock.json scripts/assets.sh | $(STAMPS)/venv
 
 setup: $(STAMPS)/engine $(STAMPS)/assets ## .venv with the release-built engine; quick when nothing changed
 
+$(STAMPS)/vendors: requirements/localstripe.txt scripts/vendors.sh | $(STAMPS)/python
+	@scripts/vendors.sh $(STAMPS)
+	@touch $@
+
+vendors: $(STAMPS)/vendors ## install the emulators of vendors that tests run against
+
 services: ## install the servers and the browser that tests run against (Debian packages)
 	@scripts/services.sh
 
 lock: $(STAMPS)/venv ## resolve and pin the Python dependencies
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.txt
+	echo localstripe==1.15.10 | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements/localstripe.txt
 
 format: $(STAMPS)/python ## format Python and Rust
 	$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet . ; cargo fmt --all
@@ -58,7 +65,7 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 	@cargo fmt --all --check
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
-test: setup services ## every test; installs what they need
+test: setup services vendors ## every test; installs what they need
 	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
 	$(BIN)/pytest -q
 

@@ -9,42 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlsplit
 
 import stripe
 
-__all__ = ["Refusal", "StripeFake"]
+from tests.support.stripe_server import Check, Refusal, StripeServer, Thing, page
+from tollway.billing.payments.results import ChargeStatus
 
-_DAY = 24 * 3600
-Check = Callable[[str, str, bytes], None]
-Thing = dict[str, Any]
-
-
-class Refusal(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, type_: str, message: str, **fields: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"type": type_, "message": message, **fields}}
+__all__ = ["StripeFake"]
 
 
-class _Silence(Exception):
-    """No answer: the connection is closed."""
+class StripeFake(StripeServer):
+    """Stripe's state, and its server while `running`."""
 
-
-class StripeFake:
-    """Stripe's state, and its server while `running`. `check` sees every request that comes in."""
-
-    WEBHOOK_SECRET = "whsec_of_the_fake"
-    KEY = "sk_test_of_the_fake"
     CARDS: ClassVar[Mapping[str, str]] = {
         "succeeds": "4242",
         "declined": "0002",
@@ -58,39 +36,17 @@ class StripeFake:
     }
 
     def __init__(self, check: Check | None = None) -> None:
+        super().__init__(check)
         self.things: dict[str, Thing] = {}
         self.events: list[Thing] = []
-        self.requests: list[tuple[str, str]] = []
-        self.ahead = timedelta(0)
         self.meter_events: list[Thing] = []
-        self.fail_next: str | None = None
-        self._answers: dict[str, tuple[float, str, int, Thing]] = {}
-        self._tried: set[str] = set()
-        self._check = check
-        self._lock = threading.RLock()
         self._count = 0
-        self.url = ""
-
-    @contextmanager
-    def running(self) -> Iterator[StripeFake]:
-        """Serve on a free port of loopback."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     # What a test does in place of people and banks
 
     def choose(self, session: str, behaviour: str) -> None:
         """Save a card on a Checkout page."""
-        with self._lock:
+        with self.lock:
             found = self._get(session, "checkout.session")
             method = self._new(
                 "payment_method",
@@ -106,7 +62,7 @@ class StripeFake:
 
     def confirm(self, intent: str, *, approve: bool) -> None:
         """Confirm a payment on the bank's page, or refuse it."""
-        with self._lock:
+        with self.lock:
             found = self._get(intent, "payment_intent")
             if found["status"] != "requires_action":
                 return
@@ -116,94 +72,40 @@ class StripeFake:
             else:
                 self._fail(found, "payment_intent_authentication_failure", None)
 
-    def settle(self, intent: str) -> None:
+    def settle(self, intent: str) -> ChargeStatus:
         """Let what is processing succeed."""
-        with self._lock:
+        with self.lock:
             self._succeed(self._get(intent, "payment_intent"))
+        return ChargeStatus.SUCCEEDED
 
     def fail_refund(self, refund: str) -> None:
         """Have the bank send a refund back."""
-        with self._lock:
+        with self.lock:
             found = self._get(refund, "refund")
             found.update(status="failed", failure_reason="lost_or_stolen_card")
             self._event("refund.failed", found)
 
     def of_kind(self, kind: str) -> list[Thing]:
         """Return everything there is of a kind."""
-        with self._lock:
+        with self.lock:
             return [thing for thing in self.things.values() if thing["object"] == kind]
 
-    def signed(self, event: Thing, secret: str = WEBHOOK_SECRET) -> tuple[bytes, dict[str, str]]:
+    def signed(self, event: Thing, secret: str = StripeServer.WEBHOOK_SECRET) -> tuple[bytes, dict[str, str]]:
         """Return an event's body and headers as Stripe sends them."""
         body = json.dumps(event)
         header = stripe.WebhookSignature.generate_signature_header(body, secret)
         return body.encode(), {"Stripe-Signature": header}
 
-    # Requests
-
-    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Thing]:
-        """Answer one request."""
-        parts = urlsplit(target)
-        if self._check is not None:
-            self._check(method, target, body)
-        with self._lock:
-            self.requests.append((method, parts.path))
-            if headers.get("authorization") != f"Bearer {self.KEY}":
-                raise Refusal(401, "invalid_request_error", "Invalid API Key provided: sk_test_****fake")
-            data = _tree(parse_qsl((body or parts.query.encode()).decode(), keep_blank_values=True))
-            if method != "POST":
-                return 200, self._route(method, parts.path, data)
-            return self._once(parts.path, data, headers["idempotency-key"], body)
-
-    def _once(self, path: str, data: Thing, key: str, body: bytes) -> tuple[int, Thing]:
-        sent = f"{path} {body.decode()}"
-        known = self._answers.get(key)
-        if known is not None and self.now() - known[0] < _DAY:
-            if known[1] != sent:
-                raise Refusal(
-                    400,
-                    "idempotency_error",
-                    "Keys for idempotent requests can only be used with the same parameters",
-                )
-            return known[2], known[3]
-        try:
-            silent = self._disturbed(path, data, key)
-            answer = 200, json.loads(json.dumps(self._route("POST", path, data)))
-        except Refusal as refusal:
-            if refusal.status == 429:
-                raise
-            # As Stripe does: an answer of 500 is kept under the key as any other is.
-            silent, answer = False, (refusal.status, refusal.body)
-        self._answers[key] = (self.now(), sent, *answer)
-        if silent:
-            raise _Silence
-        return answer
-
-    def _disturbed(self, path: str, data: Thing, key: str) -> bool:
-        """Do what the card does to the connection; True if there is to be no answer."""
-        behaviour = self._behaviour(data)
-        if self.fail_next is not None and re.search(self.fail_next, path):
-            self.fail_next = None
-            raise _Silence
-        if behaviour == "timeout_after":
-            return True
-        if behaviour in {"timeout_before", "busy", "breaks"} and key not in self._tried:
-            self._tried.add(key)
-            if behaviour == "busy":
-                raise Refusal(429, "invalid_request_error", "Too many requests", code="rate_limit")
-            if behaviour == "breaks":
-                raise Refusal(500, "api_error", "Something went wrong")
-            raise _Silence
-        return False
-
-    def _behaviour(self, data: Thing) -> str | None:
+    def behaviour(self, data: Thing) -> str | None:
+        """See `StripeServer.behaviour`."""
         method = data.get("payment_method")
         if method is None and "payment_intent" in data:
             method = self.things.get(data["payment_intent"], {}).get("payment_method")
         found = self.things.get(method or "")
         return None if found is None else found.get("behaviour")
 
-    def _route(self, method: str, path: str, data: Thing) -> Thing:
+    def route(self, method: str, path: str, data: Thing) -> Thing:
+        """See `StripeServer.route`."""
         for verb, pattern, action in _ROUTES:
             match = re.fullmatch(pattern, path)
             if verb == method and match:
@@ -288,7 +190,7 @@ class StripeFake:
             for one in self.of_kind("payment_intent")
             if one["customer"] == data["customer"] and one["created"] >= since
         ]
-        return _page(found, data, "/v1/payment_intents")
+        return page(found, data, "/v1/payment_intents")
 
     def _cancel(self, _data: Thing, id_: str) -> Thing:
         found = self._get(id_, "payment_intent")
@@ -327,16 +229,10 @@ class StripeFake:
 
     def _refunds(self, data: Thing) -> Thing:
         found = [one for one in self.of_kind("refund") if one["payment_intent"] == data["payment_intent"]]
-        return _page(found, data, "/v1/refunds")
+        return page(found, data, "/v1/refunds")
 
     def _show(self, _data: Thing, id_: str) -> Thing:
         return self._get(id_)
-
-    # Plumbing
-
-    def now(self) -> float:
-        """Stripe's clock: ours, or `ahead` of it."""
-        return time.time() + self.ahead.total_seconds()
 
     def _new(self, kind: str, prefix: str, **fields: Any) -> Thing:
         self._count += 1
@@ -398,63 +294,5 @@ _ROUTES: list[tuple[str, str, Callable[..., Thing]]] = [
 ]
 
 
-def _page(found: list[Thing], data: Thing, url: str) -> Thing:
-    """Part of a list, the newest first; two at a time, so that whoever asks has to turn the page."""
-    newest = found[::-1]
-    after = data.get("starting_after")
-    if after is not None:
-        newest = newest[[one["id"] for one in newest].index(after) + 1 :]
-    limit = min(int(data.get("limit", 10)), 2)
-    return {"object": "list", "url": url, "has_more": len(newest) > limit, "data": newest[:limit]}
-
-
-def _tree(pairs: list[tuple[str, str]]) -> Thing:
-    """Read `a[b][0]=c` as `{"a": {"b": ["c"]}}`."""
-    tree: Thing = {}
-    for name, value in pairs:
-        steps = re.findall(r"[^\[\]]+", name)
-        here = tree
-        for step in steps[:-1]:
-            here = here.setdefault(step, {})
-        here[steps[-1]] = value
-    return {name: _listed(value) for name, value in tree.items()}
-
-
-def _listed(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    inner = {name: _listed(one) for name, one in value.items()}
-    return list(inner.values()) if all(name.isdigit() for name in inner) else inner
-
-
 def _rest(error: Thing) -> Thing:
     return {name: value for name, value in error.items() if name not in {"type", "message"}}
-
-
-def _handler(fake: StripeFake) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _do(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            try:
-                status, answer = fake.handle(self.command, self.path, headers, body)
-            except Refusal as refusal:
-                status, answer = refusal.status, refusal.body
-            except _Silence:
-                self.close_connection = True
-                return
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_DELETE = _do  # noqa: N815
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing."""
-
-    return Handler

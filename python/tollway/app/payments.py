@@ -18,6 +18,7 @@ from tollway.app.collecting import Browser, Collecting
 from tollway.app.payment_store import PaymentStore
 from tollway.app.refunding import Refunding
 from tollway.app.settings import Settings
+from tollway.app.subscriptions import DEFAULT_SELLER
 from tollway.billing.models import Customer
 from tollway.billing.payments.errors import LiveProviderRefused, PaymentConflict
 from tollway.billing.payments.models import (
@@ -89,7 +90,7 @@ class Payments:
             LiveProviderRefused: the customer is of test mode, and the provider moves real money.
             ProviderError: the provider did not do it; try again.
         """
-        account = self._account(customer)
+        account, currency = self._account(customer)
         setup = Setup(
             id=new_id(),
             customer=customer,
@@ -102,6 +103,7 @@ class Payments:
             SetupRequest(
                 setup=setup.id,
                 account=account.reference,
+                currency=currency,
                 origin=origin,
                 return_url=f"{origin}{RETURN_PATH}?{urlencode({'setup': setup.id})}",
                 cancel_url=f"{origin}{RETURN_PATH}?{urlencode({'setup': setup.id})}",
@@ -312,21 +314,24 @@ class Payments:
             raise NotFound("payment provider", Sandbox.NAME, f"{self.provider.name} is in use")
         return self.provider
 
-    def _account(self, customer: UUID) -> Account:
+    def _account(self, customer: UUID) -> tuple[Account, str]:
+        """Return a customer's account at the provider, made when first needed, and its currency."""
         with self._main.read() as connection:
             commerce = Commerce(connection, self._clock)
             who = commerce.parties.customer(customer)
             account = commerce.methods.account(customer, self.provider.name)
+            seller = commerce.parties.seller_named(DEFAULT_SELLER)
+        currency = who.billing_currency or (seller.home_currency if seller else None) or "USD"
         self._require_mode(who)
         if account is not None:
-            return account
+            return account, currency
         request = CustomerRequest(customer, who.details.name or who.name, who.mode)
         account = Account(customer, self.provider.name, self.provider.create_customer(request))
         with self._main.write() as connection:
             methods = Commerce(connection, self._clock).methods
             methods.save_account(account)
             kept = methods.account(customer, self.provider.name)
-        return kept or account
+        return kept or account, currency
 
     def _require_mode(self, customer: Customer) -> None:
         if customer.mode is Mode.TEST and self.provider.moves_real_money:

@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
+from tests.support.localstripe import LocalStripeShim
 from tests.support.stripe_fake import StripeFake
+from tests.support.vendors import RequestCheck
 from tollway.billing.payments.ports import PaymentProvider
-from tollway.billing.payments.results import CustomerRequest, SetupRequest, SetupStatus
+from tollway.billing.payments.results import ChargeStatus, CustomerRequest, SetupRequest, SetupStatus
 from tollway.kernel.clock import SystemClock
 from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
@@ -23,7 +25,10 @@ from tollway.providers.payments.stripe import Stripe
 __all__ = ["BENCHES", "ORIGIN", "Bench", "Card", "saved"]
 
 ORIGIN = "http://portal.test"
-TIMEOUT = timedelta(seconds=5)
+TIMEOUT = timedelta(seconds=20)
+
+Fixture = Callable[[str], Any]
+"""Gives a fixture of pytest's by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,8 @@ class Bench(Protocol):
     def confirm(self, charge: str, *, approve: bool) -> None:
         """Have the customer confirm a charge, or refuse it."""
 
-    def settle(self, charge: str) -> None:
-        """Have a charge that is processing succeed."""
+    def settle(self, charge: str) -> ChargeStatus:
+        """Have a charge that is processing decided; returns how."""
 
 
 def saved(bench: Bench, behaviour: str = "succeeds", customer: UUID | None = None) -> Card:
@@ -62,7 +67,9 @@ def saved(bench: Bench, behaviour: str = "succeeds", customer: UUID | None = Non
     setup = new_id()
     back = f"{ORIGIN}/pay/return?setup={setup}"
     started = bench.provider.begin_setup(
-        SetupRequest(setup=setup, account=account, origin=ORIGIN, return_url=back, cancel_url=back)
+        SetupRequest(
+            setup=setup, account=account, currency="USD", origin=ORIGIN, return_url=back, cancel_url=back
+        )
     )
     bench.choose(started.reference, behaviour)
     result = bench.provider.setup_result(started.reference)
@@ -83,46 +90,63 @@ class SandboxBench:
     def confirm(self, charge: str, *, approve: bool) -> None:
         self.provider.complete_action(charge, approve=approve)
 
-    def settle(self, charge: str) -> None:
+    def settle(self, charge: str) -> ChargeStatus:  # noqa: ARG002
         """Asking is enough: see `Sandbox.charge_state`."""
+        return ChargeStatus.SUCCEEDED
 
 
 @contextmanager
-def _sandbox(folder: Path) -> Iterator[Bench]:
+def _sandbox(folder: Path, _fixture: Fixture) -> Iterator[Bench]:
     yield SandboxBench(folder)
 
 
-class FakeStripeBench:
-    """Stripe's adapter over our stateful fake."""
+class Page(Protocol):
+    """What stands in for Stripe's pages and the customer before them."""
 
-    def __init__(self, folder: Path, fake: StripeFake) -> None:
-        self.fake = fake
+    KEY: str
+    WEBHOOK_SECRET: str
+    url: str
+
+    def choose(self, session: str, behaviour: str) -> None: ...
+    def confirm(self, intent: str, *, approve: bool) -> None: ...
+    def settle(self, intent: str) -> ChargeStatus: ...
+
+
+class StripeBench:
+    """Stripe's adapter over a server that stands in for Stripe."""
+
+    def __init__(self, folder: Path, server: Page) -> None:
         values = {
-            "secret_key": fake.KEY,
-            "webhook_secret": fake.WEBHOOK_SECRET,
-            "api_base": fake.url,
+            "secret_key": server.KEY,
+            "webhook_secret": server.WEBHOOK_SECRET,
+            "api_base": server.url,
         }
         self.provider = Stripe(Options(folder, SystemClock(), TIMEOUT, values))
-
-    def choose(self, setup: str, behaviour: str) -> None:
-        self.fake.choose(setup, behaviour)
-
-    def confirm(self, charge: str, *, approve: bool) -> None:
-        self.fake.confirm(charge, approve=approve)
-
-    def settle(self, charge: str) -> None:
-        self.fake.settle(charge)
+        self.choose = server.choose
+        self.confirm = server.confirm
+        self.settle = server.settle
 
 
 @contextmanager
-def _fake_stripe(folder: Path) -> Iterator[Bench]:
-    with StripeFake().running() as fake:
-        yield FakeStripeBench(folder, fake)
+def _fake_stripe(folder: Path, fixture: Fixture) -> Iterator[Bench]:
+    check: RequestCheck = fixture("stripe_mock")
+    with StripeFake(check).running() as fake:
+        yield StripeBench(folder, fake)
+    # Whatever the adapter asked of the fake, Stripe's own description of its API allows.
+    refused, check.refused = check.refused, []
+    assert not refused, "\n".join(refused)
 
 
-BENCHES: dict[str, tuple[str, Callable[[Path], AbstractContextManager[Bench]]]] = {
+@contextmanager
+def _localstripe(folder: Path, fixture: Fixture) -> Iterator[Bench]:
+    with LocalStripeShim(fixture("localstripe")).running() as shim:
+        yield StripeBench(folder, shim)
+
+
+BENCHES: dict[str, tuple[str, Callable[[Path, Fixture], AbstractContextManager[Bench]]]] = {
     "sandbox": ("sandbox", _sandbox),
-    "stripe on our fake": ("stripe", _fake_stripe),
+    "stripe on our fake, checked by stripe-mock": ("stripe", _fake_stripe),
+    "stripe on localstripe": ("stripe", _localstripe),
 }
 """Benches by name, each with the vendor it is of."""
 

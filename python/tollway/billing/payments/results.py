@@ -102,6 +102,8 @@ class SetupRequest:
     setup: UUID
     account: str
     """The customer's reference at the provider."""
+    currency: str
+    """What the customer is billed in: some methods know only some currencies."""
     origin: str
     return_url: str
     cancel_url: str

@@ -132,7 +132,8 @@ class Stripe(Vendor):
                 {
                     "mode": "setup",
                     "customer": request.account,
-                    "allowed_payment_method_types": ["card"],
+                    # Which methods are offered is chosen in Stripe's dashboard.
+                    "currency": request.currency.lower(),
                     "success_url": request.return_url,
                     "cancel_url": request.cancel_url,
                     "client_reference_id": str(request.setup),
@@ -178,7 +179,11 @@ class Stripe(Vendor):
             "currency": request.currency.lower(),
             "customer": request.account,
             "payment_method": request.method,
-            "allowed_payment_method_types": ["card"],
+            # Nobody is there to be sent elsewhere, unless the customer is.
+            "automatic_payment_methods": {
+                "enabled": True,
+                "allow_redirects": "always" if request.present else "never",
+            },
             "confirm": True,
             "description": f"Invoice {request.invoice_number}",
             "metadata": {

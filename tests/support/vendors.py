@@ -1,0 +1,88 @@
+"""Vendors' emulators as processes of their own; `make vendors` installs them under `.build/`."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+__all__ = ["BUILD", "RequestCheck", "localstripe", "stripe_mock"]
+
+BUILD = Path(__file__).parents[2] / ".build"
+_PATIENCE = 60.0
+
+
+@contextlib.contextmanager
+def stripe_mock() -> Iterator[RequestCheck]:
+    """Run Stripe's own stripe-mock; offers to check requests."""
+    port = _free_port()
+    with _served([str(BUILD / "bin" / "stripe-mock"), "-http-addr", f"127.0.0.1:{port}"], port):
+        yield RequestCheck(port)
+
+
+@contextlib.contextmanager
+def localstripe() -> Iterator[str]:
+    """Run localstripe; yields its URL."""
+    port = _free_port()
+    python = str(BUILD / "localstripe" / "bin" / "python")
+    with _served([python, "-m", "localstripe", "--port", str(port), "--from-scratch"], port):
+        yield f"http://127.0.0.1:{port}"
+
+
+class RequestCheck:
+    """Has stripe-mock judge requests: `refused` holds those that Stripe's description doesn't allow."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.accepted: set[tuple[str, str]] = set()
+        self.refused: list[str] = []
+
+    def __call__(self, method: str, target: str, body: bytes) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_PATIENCE)
+        headers = {"Authorization": "Bearer sk_test_123"}
+        if method == "POST":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        try:
+            connection.request(method, target, body or None, headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        if 200 <= answer.status < 300:
+            self.accepted.add((method, target.partition("?")[0]))
+        else:
+            self.refused.append(f"{method} {target} {body.decode()}: {answer.status} {text}")
+
+
+@contextlib.contextmanager
+def _served(command: Sequence[str], port: int) -> Iterator[None]:
+    if not Path(command[0]).exists():
+        raise FileNotFoundError(f"{command[0]} is missing; `make vendors` installs it")
+    # Nothing of the seller's own environment concerns a vendor.
+    process = subprocess.Popen(
+        command, env={"PATH": os.environ["PATH"]}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, f"{command[0]} ended"
+            assert time.monotonic() < give_up, f"{command[0]} does not listen"
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(_PATIENCE)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
