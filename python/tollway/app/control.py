@@ -6,11 +6,11 @@ import signal
 import socket
 import threading
 from collections.abc import Mapping
-from importlib.metadata import version
 from uuid import UUID
 
 from fastapi import FastAPI
 
+from tollway.app.api import api_app
 from tollway.app.console import console_app
 from tollway.app.data_dir import node_id
 from tollway.app.gateway import open_gateway
@@ -25,9 +25,7 @@ from tollway.gateway.publisher import Publisher
 from tollway.kernel.clock import SystemClock
 from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import SqlConfigurationSource
-from tollway.storage.idempotency import SqlIdempotency
 from tollway.web.admin.app import create_admin_app
-from tollway.web.api import create_api_app
 
 __all__ = ["run_control"]
 
@@ -70,5 +68,5 @@ def _admin_app(shop: Shop, listen: str) -> FastAPI:
             "node_id": str(UUID(node_id(shop.settings))),
             "database": shop.main.engine.dialect.name,
         },
-        api=create_api_app([], idempotency=SqlIdempotency(shop.main, shop.clock), version=version("tollway")),
+        api=api_app(shop),
     )

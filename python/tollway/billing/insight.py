@@ -15,8 +15,7 @@ from fractions import Fraction
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from tollway.billing.rating.models import Facts
-from tollway.billing.rating.rate import rate
+from tollway.billing.subscriptions import recurring_fee
 from tollway.catalog.models import Interval
 from tollway.catalog.prices import Price
 from tollway.kernel.currency import Currency
@@ -132,8 +131,7 @@ def monthly_fee(prices: Iterable[Price], interval: Interval, currency: Currency)
 
     A year counts as 12 months, 52 weeks and 365 days.
     """
-    fees = (rate(price, Facts(), currency).amount for price in prices if price.meter is None)
-    return sum(fees, Fraction(0)) * _A_MONTH[interval]
+    return recurring_fee(prices, currency) * _A_MONTH[interval]
 
 
 def mrr(spans: Iterable[FeeSpan], instant: datetime) -> dict[Currency, Money]:

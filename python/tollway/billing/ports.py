@@ -18,7 +18,7 @@ from tollway.billing.models import (
 )
 from tollway.kernel.mode import Mode
 
-__all__ = ["Invoices", "NumberSeries", "Parties", "Subscriptions"]
+__all__ = ["Invoices", "Listings", "NumberSeries", "Parties", "Subscriptions"]
 
 
 class Parties(Protocol):
@@ -109,7 +109,12 @@ class Invoices(Protocol):
         """Return what tells whether a subscription's invoices are still the same, ordered by sequence."""
 
     def summaries(
-        self, *, mode: Mode | None = None, customer: str | None = None, status: InvoiceStatus | None = None
+        self,
+        *,
+        mode: Mode | None = None,
+        customer: str | None = None,
+        status: InvoiceStatus | None = None,
+        ids: Collection[UUID] | None = None,
     ) -> Sequence[InvoiceSummary]:
         """Return the invoices that match, those of the newest period last; `customer` is a name."""
 
@@ -118,6 +123,37 @@ class Invoices(Protocol):
 
     def finalise(self, invoices: Sequence[Invoice]) -> None:
         """Store what finalising adds to the drafts that are there: number, parties, instant."""
+
+
+class Listings(Protocol):
+    """Lists a page at a time: at most `limit` of those that match, from behind the one with id `after`."""
+
+    def customers(
+        self, *, mode: Mode | None = None, after: UUID | None = None, limit: int
+    ) -> Sequence[Customer]:
+        """Return customers, ordered by id."""
+
+    def subscriptions(
+        self,
+        *,
+        mode: Mode | None = None,
+        customer: UUID | None = None,
+        after: UUID | None = None,
+        limit: int,
+    ) -> Sequence[Subscription]:
+        """Return subscriptions, ordered by id."""
+
+    def invoices(
+        self,
+        *,
+        mode: Mode | None = None,
+        customer: UUID | None = None,
+        subscription: UUID | None = None,
+        status: InvoiceStatus | None = None,
+        after: UUID | None = None,
+        limit: int,
+    ) -> Sequence[InvoiceSummary]:
+        """Return invoices, ordered by id."""
 
 
 class NumberSeries(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +14,9 @@ from tollway.billing.models import Customer, Phase, SellerEntity, Subscription
 from tollway.billing.rating.models import Facts
 from tollway.billing.rating.rate import rate
 from tollway.billing.timeline import period_at, same_rhythm
+from tollway.catalog.prices import Price
 from tollway.catalog.versions import PlanVersion
+from tollway.kernel.currency import Currency
 from tollway.kernel.ids import new_id
 from tollway.kernel.instants import format_instant
 
@@ -126,17 +129,19 @@ def cancel(subscription: Subscription, timing: Timing, now: datetime) -> Subscri
     return replace(subscription, phases=phases, ends_at=at, cancelled_at=now)
 
 
-def recurring_fee(plan: PlanVersion) -> Fraction:
-    """Return what a plan costs in a whole period before any usage, exact, in major units."""
-    return sum(
-        (rate(price, Facts(), plan.currency).amount for price in plan.plan.prices if price.meter is None),
-        Fraction(0),
-    )
+def recurring_fee(prices: Iterable[Price], currency: Currency) -> Fraction:
+    """Return what a plan or an add-on costs in a whole period before any usage, exact, in major units."""
+    fees = (rate(price, Facts(), currency).amount for price in prices if price.meter is None)
+    return sum(fees, Fraction(0))
 
 
 def _is_upgrade(current: PlanVersion, plan: PlanVersion) -> bool:
     # At the same interval, a higher fee a period is a higher fee a second.
-    return same_rhythm(current.plan, plan.plan) and recurring_fee(plan) > recurring_fee(current)
+    return same_rhythm(current.plan, plan.plan) and _fee(plan) > _fee(current)
+
+
+def _fee(version: PlanVersion) -> Fraction:
+    return recurring_fee(version.plan.prices, version.currency)
 
 
 def phase_in_force(subscription: Subscription, now: datetime) -> Phase:

@@ -10,6 +10,7 @@ from tollway.storage.inbox import SqlInbox
 from tollway.storage.insight import SqlRevenue
 from tollway.storage.invoices import SqlInvoices, SqlNumberSeries
 from tollway.storage.ledger import SqlJournal
+from tollway.storage.listings import SqlListings
 from tollway.storage.parties import SqlParties
 from tollway.storage.payment_methods import SqlMethods
 from tollway.storage.payments import SqlPayments
@@ -32,3 +33,4 @@ class Commerce:
         self.methods = SqlMethods(connection)
         self.payments = SqlPayments(connection)
         self.inbox = SqlInbox(connection)
+        self.listings = SqlListings(connection, clock)

@@ -73,7 +73,12 @@ class SqlInvoices:
         return found
 
     def summaries(
-        self, *, mode: Mode | None = None, customer: str | None = None, status: InvoiceStatus | None = None
+        self,
+        *,
+        mode: Mode | None = None,
+        customer: str | None = None,
+        status: InvoiceStatus | None = None,
+        ids: Collection[UUID] | None = None,
     ) -> Sequence[InvoiceSummary]:
         """See `Invoices.summaries`."""
         query = (
@@ -87,6 +92,8 @@ class SqlInvoices:
             query = query.where(CUSTOMER.c.name == customer)
         if status is not None:
             query = query.where(INVOICE.c.status == status.value)
+        if ids is not None:
+            query = query.where(INVOICE.c.id.in_(ids))
         rows = self._connection.execute(query.order_by(INVOICE.c.period_end, INVOICE.c.id))
         return [
             InvoiceSummary(

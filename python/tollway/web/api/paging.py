@@ -7,13 +7,14 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
 from tollway.kernel.errors import InvalidInput
 
-__all__ = ["CursorParam", "LimitParam", "Page", "cursor_key", "cursor_of", "page"]
+__all__ = ["CursorParam", "LimitParam", "Page", "cursor_id", "cursor_key", "cursor_of", "page"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,15 +46,31 @@ def cursor_key(cursor: str | None, *kinds: type[str | int]) -> list[str | int] |
     """
     if cursor is None:
         return None
-    fault = InvalidInput("query.cursor", "not a cursor of this list", "give next_cursor of the page before")
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         key = json.loads(raw)
     except (ValueError, binascii.Error, RecursionError):
-        raise fault from None
+        raise _foreign() from None
     if not isinstance(key, list) or [type(value) for value in key] != list(kinds):
-        raise fault
+        raise _foreign()
     return key
+
+
+def cursor_id(cursor: str | None) -> UUID | None:
+    """Read a cursor back that holds one id.
+
+    Raises:
+        InvalidInput: it is none of this list's.
+    """
+    key = cursor_key(cursor, str)
+    try:
+        return None if key is None else UUID(str(key[0]))
+    except ValueError:
+        raise _foreign() from None
+
+
+def _foreign() -> InvalidInput:
+    return InvalidInput("query.cursor", "not a cursor of this list", "give next_cursor of the page before")
 
 
 def page(

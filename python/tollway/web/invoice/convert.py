@@ -14,7 +14,7 @@ from tollway.kernel.instants import format_instant
 from tollway.kernel.money import Money
 from tollway.kernel.zones import time_zone
 
-__all__ = ["invoice_json", "line_json", "run_json", "summary_json", "summary_of"]
+__all__ = ["invoice_json", "lines_json", "run_json", "summary_json", "summary_of"]
 
 
 def summary_json(summary: InvoiceSummary) -> dict[str, Any]:
@@ -70,7 +70,6 @@ def summary_of(invoice: Invoice, subscription: Subscription, customer: str) -> I
 def invoice_json(invoice: Invoice, subscription: Subscription, customer: str) -> dict[str, Any]:
     """Return a whole invoice. Times are RFC 3339, `*_text` the same for people in the plan's time zone."""
     phases = {phase.id: phase for phase in subscription.phases}
-    items = {item.id: item.addon.label for item in subscription.items}
     zone = _zone(next((phases[line.phase] for line in invoice.lines), subscription.phases[-1]))
     return {
         **summary_json(summary_of(invoice, subscription, customer)),
@@ -80,12 +79,7 @@ def invoice_json(invoice: Invoice, subscription: Subscription, customer: str) ->
         "subscription": str(invoice.subscription),
         "supplier": None if invoice.supplier is None else _party(invoice.supplier),
         "recipient": None if invoice.recipient is None else _party(invoice.recipient),
-        "lines": [
-            line_json(
-                line, number, phases[line.phase], items[line.item] if line.item else None, invoice.currency
-            )
-            for number, line in enumerate(invoice.lines, start=1)
-        ],
+        "lines": lines_json(invoice, subscription),
         "usage": {
             "complete_until": _instant(invoice.usage_watermark),
             "cursor": invoice.usage_cursor.to_json(),
@@ -93,7 +87,19 @@ def invoice_json(invoice: Invoice, subscription: Subscription, customer: str) ->
     }
 
 
-def line_json(line: InvoiceLine, number: int, phase: Phase, addon: str | None, code: str) -> dict[str, Any]:
+def lines_json(invoice: Invoice, subscription: Subscription) -> list[dict[str, Any]]:
+    """Return an invoice's lines, numbered from 1."""
+    phases = {phase.id: phase for phase in subscription.phases}
+    addons = {item.id: item.addon.label for item in subscription.items}
+    return [
+        _line_json(
+            line, number, phases[line.phase], addons[line.item] if line.item else None, invoice.currency
+        )
+        for number, line in enumerate(invoice.lines, start=1)
+    ]
+
+
+def _line_json(line: InvoiceLine, number: int, phase: Phase, addon: str | None, code: str) -> dict[str, Any]:
     """Return a line: `amount` is exact, the explanation's amounts sum to it; `total` is what is charged.
 
     `addon` is the label of the add-on that it is for, if it is for one.
