@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -33,7 +33,6 @@ from tollway.web.portal.ports.usage import (
     Limit,
     PeriodChoice,
     Share,
-    Slot,
     UsageView,
 )
 
@@ -84,9 +83,8 @@ class CustomerUsage:
         plan = part.phase.plan.plan
         zone = time_zone(plan.timezone)
         metered = Metered.read(self._query, subscription.customer, within, until, zone)
-        shown = [metered_part(one) for one in within]
-        days = days_of(metered, shown)
-        hours = [] if day is None else hours_of(self._query, metered, shown, day)
+        days = days_of(metered)
+        hours = [] if day is None else hours_of(self._query, metered, day)
         invoice = self._invoice(subject, chosen)
         activity = self._rows(organisation, chosen, ("route", "credential", "status"))
         cost = None if invoice is None else self._cost(invoice, part, metered, now)
@@ -289,3 +287,23 @@ def _unit(meter: str) -> str:
 def _id(row: ActivityRow, position: int) -> UUID | None:
     key = row.keys[position]
     return key if isinstance(key, UUID) else None
+
+
+def _shares(
+    activity: Sequence[ActivityRow], name: Callable[[ActivityRow], str], *, by_name: bool = False
+) -> list[Share]:
+    counted: Counter[str] = Counter()
+    for row in activity:
+        counted[name(row)] += row.requests
+    ordered = sorted(counted.items()) if by_name else sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    return [Share(one, calls) for one, calls in ordered]
+
+
+def _keys(activity: Sequence[ActivityRow], names: Names) -> list[KeyShare]:
+    calls: Counter[UUID | None] = Counter()
+    last: dict[UUID | None, datetime] = {}
+    for row in activity:
+        key = _id(row, 1)
+        calls[key] += row.requests
+        last[key] = max(last.get(key, row.last_at), row.last_at)
+    return [KeyShare(*names.credential(key), count, last[key]) for key, count in calls.most_common()]

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, select
 
 from tollway.kernel.errors import NotFound
-from tollway.storage.tables.gateway import CONSUMER, ROUTE, SERVICE
+from tollway.storage.tables.gateway import CONSUMER, KEY_AUTH, ROUTE, SERVICE
 
 __all__ = ["Names"]
 
