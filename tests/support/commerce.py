@@ -95,9 +95,9 @@ class World:
         self.clock = ManualClock(now)
         self.log = FakeLog(now)
         self.log.shards[SHARD] = []
-        self.storage = SqlUsageStorage(self.usage_database)
+        self._storage = SqlUsageStorage(self.usage_database)
         self.worker = self._worker()
-        self.query = StoredUsage(self.log, self.storage, CatalogMeters(self.main.read))
+        self.query = StoredUsage(self.log, self._storage, CatalogMeters(self.main.read))
         self._names = itertools.count(1)
         with self.main.write() as connection:
             self.commerce(connection).parties.save_seller(
@@ -125,8 +125,8 @@ class World:
 
     def _worker(self) -> MeteringWorker:
         """A worker as another process would have it: it shares nothing but the databases and the log."""
-        intake = Intake(self.log, self.storage, CatalogMeters(self.main.write), self.clock)
-        return MeteringWorker(intake, self.storage, self.clock)
+        intake = Intake(self.log, self._storage, CatalogMeters(self.main.write), self.clock)
+        return MeteringWorker(intake, self._storage, self.clock)
 
     def go_to(self, instant: datetime) -> None:
         """Let time pass, for the clock and for the log's marks."""

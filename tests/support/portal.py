@@ -18,20 +18,15 @@ from starlette.testclient import TestClient
 from tests.support.commerce import START, World
 from tests.support.gateway import SECRET, NoGateways, open_store
 from tollway.accounts.models import MembershipRole, Organisation, SignedIn, User
-from tollway.app.external_usage import ExternalUsage
 from tollway.app.plans import apply_catalog_file
 from tollway.app.portal import portal_app
 from tollway.app.settings import Settings
 from tollway.app.shop import Shop
 from tollway.app.subscriptions import Subscribing
-from tollway.app.usage import Usage
+from tollway.app.usage import usage_over
 from tollway.billing.models import Subscription
 from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
-from tollway.metering.nodes import Nodes
-from tollway.storage.activity import SqlActivity
-from tollway.storage.attributions import SqlAttributions
-from tollway.storage.external import SqlExternalStorage
 from tollway.web.ui.access import Signed
 
 __all__ = ["Members", "Storefront", "Visitor", "member"]
@@ -116,17 +111,7 @@ class Storefront:
         self.store = open_store(self.world.main, clock=self.clock)
         if catalog is not None:
             apply_catalog_file(self.store, self.clock, catalog.encode(), "catalog.yaml")
-        storage, reported = self.world.storage, SqlExternalStorage(self.world.usage_database)
-        usage = Usage(
-            worker=self.world.worker,
-            query=self.world.query,
-            activity=SqlActivity(self.world.usage_database),
-            nodes=Nodes(self.world.log, storage, self.clock),
-            storage=storage,
-            external=ExternalUsage(reported, SqlAttributions(self.world.main), self.clock),
-            reported=reported,
-            main=self.world.main,
-        )
+        usage = usage_over(self.world.main, self.world.usage_database, self.world.log, self.clock)
         own = Settings(data_dir=folder, secret_key=SECRET, **settings)
         self.shop = Shop(own, self.store, usage, NoGateways(), self.clock)
         self.subscribing = Subscribing(self.store, self.clock)

@@ -15,6 +15,7 @@ from tollway.app.payments import open_payments
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
 from tollway.app.subscriptions import Subscribing
+from tollway.app.usage_pages import CustomerUsage
 from tollway.web.portal.app import TEMPLATES, create_portal_app
 from tollway.web.portal.content.folder import ContentFolder
 from tollway.web.portal.context import Portal
@@ -52,6 +53,7 @@ def portal_app(shop: Shop) -> FastAPI:
             helpdesk=Helpdesk(shop.main, shop.clock),
             content=content.current,
             offers=lambda: current_offer(shop.main),
+            usage=CustomerUsage(shop.main, shop.usage.query, shop.usage.activity, shop.invoicing, shop.clock),
         )
     )
     app.mount("/webhooks", create_webhook_app(Notices(shop.main, payments, shop.clock)))

@@ -18,6 +18,7 @@ from tollway.metering.activity import ActivityQuery
 from tollway.metering.intake import Intake
 from tollway.metering.meters import Aggregation, CompletionRule, Meter, MeterFilter, SummedField
 from tollway.metering.nodes import Nodes
+from tollway.metering.ports import UsageLog
 from tollway.metering.query import StoredUsage
 from tollway.storage.activity import SqlActivity
 from tollway.storage.attributions import SqlAttributions
@@ -27,7 +28,7 @@ from tollway.storage.metering import SqlUsageStorage
 from tollway.storage.meters import StoredMeter, stored_meters
 from tollway.storage.migrate import upgrade
 
-__all__ = ["CatalogMeters", "Usage", "open_usage"]
+__all__ = ["CatalogMeters", "Usage", "open_usage", "usage_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +55,25 @@ def open_usage(settings: Settings, clock: Clock | None = None) -> Iterator[Usage
     try:
         upgrade(main)
         upgrade(usage)
-        log = NativeUsageLog(settings.usage_log_dir)
-        storage = SqlUsageStorage(usage)
-        yield Usage(
-            worker=MeteringWorker(Intake(log, storage, CatalogMeters(main.write), clock), storage, clock),
-            query=StoredUsage(log, storage, CatalogMeters(main.read)),
-            activity=SqlActivity(usage),
-            nodes=Nodes(log, storage, clock),
-            storage=storage,
-            external=ExternalUsage(SqlExternalStorage(usage), SqlAttributions(main), clock),
-            reported=SqlExternalStorage(usage),
-            main=main,
-        )
+        yield usage_over(main, usage, NativeUsageLog(settings.usage_log_dir), clock)
     finally:
         usage.close()
         main.close()
+
+
+def usage_over(main: Database, usage: Database, log: UsageLog, clock: Clock) -> Usage:
+    """Wire metering to databases that are up to date and to a usage log."""
+    storage = SqlUsageStorage(usage)
+    return Usage(
+        worker=MeteringWorker(Intake(log, storage, CatalogMeters(main.write), clock), storage, clock),
+        query=StoredUsage(log, storage, CatalogMeters(main.read)),
+        activity=SqlActivity(usage),
+        nodes=Nodes(log, storage, clock),
+        storage=storage,
+        external=ExternalUsage(SqlExternalStorage(usage), SqlAttributions(main), clock),
+        reported=SqlExternalStorage(usage),
+        main=main,
+    )
 
 
 class CatalogMeters:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from uuid import UUID
 from tollway.accounts.models import Organisation
 from tollway.app.invoicing import Invoicing
 from tollway.app.usage_series import Metered, days_of, hours_of, metered_part, present_part
+from tollway.billing.entitlements import quotas
 from tollway.billing.lines import usage_line
 from tollway.billing.models import Invoice, InvoiceLine, InvoiceStatus, LineKind, Subscription
 from tollway.billing.timeline import PeriodPart, parts, period_at
@@ -20,8 +21,8 @@ from tollway.kernel.currency import currency
 from tollway.kernel.instants import format_instant
 from tollway.kernel.money import Money
 from tollway.kernel.zones import time_zone
-from tollway.metering.activity import ActivityQuery, ActivityRow
-from tollway.metering.ports import UsageQuery, UsageSpan
+from tollway.metering.activity import ActivityQuery, ActivityRow, By
+from tollway.metering.ports import UsageQuery
 from tollway.storage.commerce import Commerce
 from tollway.storage.database import Database
 from tollway.storage.names import Names
@@ -68,7 +69,9 @@ class CustomerUsage:
         self._invoicing = invoicing
         self._clock = clock
 
-    def view(self, organisation: Organisation, *, period: int = 0, day: date | None = None) -> UsageView | None:
+    def view(
+        self, organisation: Organisation, *, period: int = 0, day: date | None = None
+    ) -> UsageView | None:
         """See `UsagePages.view`."""
         now = self._clock.now()
         pulse = self.pulse(organisation)  # before anything is read: what comes meanwhile is a new one
@@ -99,10 +102,13 @@ class CustomerUsage:
             periods=subject.periods,
             period=chosen,
             cost=cost,
-            gauge=None if cost is None else _gauge(part, metered, cost, now),
+            gauge=None if cost is None else _gauge(part, metered, cost, quotas(subscription, now), now),
             limits=[
-                Limit(_unit(meter), metered.total(meter), limit) for meter, limit in sorted(plan.quota.items())
-            ],
+                Limit(_unit(meter), metered.total(meter), limit)
+                for meter, limit in sorted(quotas(subscription, until).items())
+            ]
+            if chosen.number == 0
+            else [],
             rates=[(window.value, limit) for window, limit in plan.rate_limit.items()],
             days=days,
             hours=hours,
@@ -125,7 +131,9 @@ class CustomerUsage:
             return "none"
         phase = found.phase_at(now) or found.phases[-1]
         start = period_at(phase, now).start
-        rows = self._activity.activity(start=start, end=now + timedelta(hours=1), by=(), consumer=found.consumer)
+        rows = self._activity.activity(
+            start=start, end=now + timedelta(hours=1), by=(), consumer=found.consumer
+        )
         seen = f"{rows[0].requests}-{format_instant(rows[0].last_at)}" if rows else "0"
         return f"{phase.id.hex[-6:]}-{format_instant(start)}-{len(found.phases)}-{seen}"
 
@@ -165,18 +173,18 @@ class CustomerUsage:
         return _Subject(found, invoices, _periods(found, now))
 
     def _rows(
-        self, organisation: Organisation, period: PeriodChoice, by: Sequence[str]
+        self, organisation: Organisation, period: PeriodChoice, by: Sequence[By]
     ) -> Sequence[ActivityRow]:
         return self._activity.activity(
             start=period.start,
             end=period.end,
-            by=by,  # type: ignore[arg-type]
+            by=by,
             consumer=organisation.consumer,
         )
 
     def _invoice(self, subject: _Subject, period: PeriodChoice) -> Invoice | None:
         if period.number == 0:
-            return self._invoicing.preview(subject.subscription)
+            return self._invoicing.forecast(subject.subscription).upcoming
         closing = [
             invoice
             for invoice in subject.invoices
@@ -197,14 +205,17 @@ class CustomerUsage:
             total=Money(invoice.total, unit),
             fees=Money(sum(line.total for line in fees), unit),
             usage=Money(sum(line.total for line in usage), unit),
-            lines=[CostLine(line.description, _explained(line), Money(line.total, unit)) for line in invoice.lines],
+            lines=[
+                CostLine(line.description, _explained(line), Money(line.total, unit))
+                for line in invoice.lines
+            ],
             invoiced_at=invoice.period_end,
             forecast=forecast,
         )
 
 
 def _periods(subscription: Subscription, now: datetime) -> list[PeriodChoice]:
-    """Return the periods up to the present one, newest first; a change of plan within one doesn't split it."""
+    """Return the periods up to the present one, newest first. A change of plan within one is no new one."""
     found: list[tuple[datetime, datetime]] = []
     for part in parts(subscription):
         if part.start > now:
@@ -229,12 +240,14 @@ def _parts_within(subscription: Subscription, period: PeriodChoice) -> list[Peri
     return within
 
 
-def _gauge(part: PeriodPart, metered: Metered, cost: Cost, now: datetime) -> Gauge | None:
+def _gauge(
+    part: PeriodPart, metered: Metered, cost: Cost, limits: Mapping[str, int], now: datetime
+) -> Gauge | None:
     shown = metered_part(part)
     if shown is None:
         return None
     used = metered.of_part(part, shown.meter)
-    limit = part.phase.plan.plan.quota.get(shown.meter)
+    limit = limits.get(shown.meter)
     share = _elapsed(part, now)
     here = _usage_of(part, shown.meter, used)
     at_limit = None if limit is None else cost.total + _usage_of(part, shown.meter, Decimal(limit)) - here
@@ -295,7 +308,9 @@ def _shares(
     counted: Counter[str] = Counter()
     for row in activity:
         counted[name(row)] += row.requests
-    ordered = sorted(counted.items()) if by_name else sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    ordered = (
+        sorted(counted.items()) if by_name else sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    )
     return [Share(one, calls) for one, calls in ordered]
 
 

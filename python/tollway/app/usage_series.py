@@ -113,7 +113,7 @@ def hours_of(query: UsageQuery, metered: Metered, day: date) -> list[Slot]:
         [UsageSpan(customer=metered.customer, start=hour.start, end=hour.end) for hour in hours]
     )
     amounts = [_amounts(reading) for reading in readings]
-    tallies = [one.at(hours, amounts) for one in found[0].before]
+    tallies = [one.at(amounts) for one in found[0].before]
     return [_slot(hour, held, tallies) for hour, held in zip(hours, amounts, strict=True)]
 
 
@@ -139,7 +139,7 @@ class _Tally:
         self.used += quantity
         return taken, quantity - taken
 
-    def at(self, spans: Sequence[_Span], held: Sequence[_Amounts]) -> _Tally:
+    def at(self, held: Sequence[_Amounts]) -> _Tally:
         """Return this tally for finer slots that together hold the same."""
         key = (self.part.phase.id, self.shown.meter)
         found = sum((amounts.get(key, _NOTHING) for amounts in held), _NOTHING)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, select
 
 from tollway.kernel.errors import NotFound
+from tollway.storage.tables.accounts import KEY_LABEL
 from tollway.storage.tables.gateway import CONSUMER, KEY_AUTH, ROUTE, SERVICE
 
 __all__ = ["Names"]
@@ -33,6 +34,25 @@ class Names:
     def service(self, identifier: UUID | None) -> str | None:
         """Return the service's name."""
         return self._name(SERVICE, ("name",), identifier)
+
+    def credential(self, identifier: UUID | None) -> tuple[str, str]:
+        """Return what people know a key by: the name its owner gave it, and its last four characters.
+
+        One without a name is called unnamed, one that is gone a revoked key.
+        """
+        if identifier is None:
+            return "no key", ""
+        row = self._connection.execute(
+            select(KEY_AUTH.c.last_four, KEY_LABEL.c.name)
+            .select_from(KEY_AUTH.outerjoin(KEY_LABEL, KEY_LABEL.c.credential_id == KEY_AUTH.c.id))
+            .where(KEY_AUTH.c.id == identifier)
+        ).first()
+        if row is not None:
+            return row.name or "unnamed", row.last_four
+        label = self._connection.scalar(
+            select(KEY_LABEL.c.name).where(KEY_LABEL.c.credential_id == identifier)
+        )
+        return label or "a revoked key", ""
 
     def consumer_named(self, name: str) -> UUID:
         """Return the consumer with this username or custom id; an id is taken as it is.

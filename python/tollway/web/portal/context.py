@@ -16,6 +16,7 @@ from tollway.web.portal.ports.accounts import Accounts
 from tollway.web.portal.ports.joining import Joining
 from tollway.web.portal.ports.keys import Keys
 from tollway.web.portal.ports.tickets import Helpdesk
+from tollway.web.portal.ports.usage import UsagePages
 from tollway.web.ui.site import Site
 
 __all__ = ["Portal"]
@@ -39,6 +40,7 @@ class Portal:
     now: Callable[[], datetime]
     mail_folder: Path | None
     helpdesk: Helpdesk
+    usage: UsagePages
     content: Callable[[], Content] = Content
     offers: Offers = Offer
 

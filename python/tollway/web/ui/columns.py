@@ -41,6 +41,8 @@ class Column:
     forecast: Forecast | None = None
     strong: bool = False
     href: str | None = None
+    id: str | None = None
+    """Lets whoever has it focused keep the focus when the chart is drawn anew."""
 
     @property
     def total(self) -> Number:
@@ -215,4 +217,4 @@ def _hit(plot: _Plot, i: int, column: Column) -> Markup:
     tip = element("title", column.title)
     if column.href is None:
         return element("g", tip, rect, class_="hit")
-    return element("a", tip, rect, class_="hit", href=column.href, aria_label=column.title)
+    return element("a", tip, rect, class_="hit", id=column.id, href=column.href, aria_label=column.title)

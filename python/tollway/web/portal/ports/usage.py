@@ -152,7 +152,9 @@ class UsageView:
 class UsagePages(Protocol):
     """What the usage page reads."""
 
-    def view(self, organisation: Organisation, *, period: int = 0, day: date | None = None) -> UsageView | None:
+    def view(
+        self, organisation: Organisation, *, period: int = 0, day: date | None = None
+    ) -> UsageView | None:
         """Return a period's usage, None while the organisation has no plan; the present one by default."""
 
     def pulse(self, organisation: Organisation) -> str:
