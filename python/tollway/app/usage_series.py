@@ -63,7 +63,8 @@ class Metered:
             UsageSpan(customer=customer, phase=part.phase.id, start=part.usage_start, end=part.usage_end)
             for part in parts
         ]
-        spans += [UsageSpan(customer=customer, start=day.start, end=day.end) for day in days]
+        whole = _within(days, parts)
+        spans += [UsageSpan(customer=customer, start=day.start, end=day.end) for day in whole]
         readings = query.readings(spans)
         totals = {
             key: quantity
@@ -71,7 +72,8 @@ class Metered:
             for key, quantity in _amounts(reading).items()
             if key[0] == part.phase.id
         }
-        amounts = [_amounts(reading) for reading in readings[len(parts) :]]
+        amounts: list[_Amounts] = [{}] * (len(days) - len(whole))
+        amounts += [_amounts(reading) for reading in readings[len(parts) :]]
         return cls(customer, parts, zone, totals, list(zip(days, amounts, strict=True)))
 
     def of_part(self, part: PeriodPart, meter: str) -> Decimal:
@@ -109,10 +111,10 @@ def hours_of(query: UsageQuery, metered: Metered, day: date) -> list[Slot]:
     if not found:
         return []
     hours = list(_hours(found[0].slot))
-    readings = query.readings(
-        [UsageSpan(customer=metered.customer, start=hour.start, end=hour.end) for hour in hours]
-    )
-    amounts = [_amounts(reading) for reading in readings]
+    whole = _within(hours, metered.parts)
+    spans = [UsageSpan(customer=metered.customer, start=hour.start, end=hour.end) for hour in whole]
+    amounts: list[_Amounts] = [{}] * (len(hours) - len(whole))
+    amounts += [_amounts(reading) for reading in query.readings(spans)]
     tallies = [one.at(amounts) for one in found[0].before]
     return [_slot(hour, held, tallies) for hour, held in zip(hours, amounts, strict=True)]
 
@@ -199,6 +201,11 @@ def _days(start: datetime, until: datetime, end: datetime, zone: ZoneInfo) -> It
     while (begins := _midnight(day, zone)) < until:
         day += timedelta(days=1)
         yield _Span(begins, min(_midnight(day, zone), end))
+
+
+def _within(spans: Sequence[_Span], parts: Sequence[PeriodPart]) -> list[_Span]:
+    """Return the spans that hold nothing of the period before: that one may have had the same phase."""
+    return [span for span in spans if span.start >= parts[0].start]
 
 
 def _hours(slot: Slot) -> Iterator[_Span]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.commerce import START
@@ -37,6 +38,11 @@ plans:
       - model: graduated
         meter: api_calls
         tiers: [{up_to: "10", unit_amount: "0"}, {up_to: null, unit_amount: "0.013"}]
+  - name: medium
+    quota: {api_calls: 400}
+    prices:
+      - {model: flat, amount: "20.00"}
+      - {model: per_unit, meter: api_calls, unit_amount: "0.01"}
   - name: large
     billing: anniversary
     timezone: Asia/Kolkata
@@ -135,46 +141,56 @@ def test_another_organisations_calls_are_nowhere(front: Storefront) -> None:
     assert visitor.text.count("\n") == 1
 
 
-def test_days_begin_in_the_plans_zone_and_an_upgrade_splits_nothing(front: Storefront) -> None:
-    us = front.join("Meridian Freight", "small")
-    front.world.go_to(START + timedelta(days=3))
-    _use(front, us, 12, START + timedelta(days=1))
-    front.subscribing.change(us.organisation.slug, "large")
+def test_days_begin_in_the_plans_zone(front: Storefront) -> None:
+    us = front.join("Meridian Freight", "large")
     front.world.go_to(START + timedelta(days=5))
     _use(front, us, 5, START + timedelta(days=4))
     view = _view(front, us)
     assert view.zone.key == "Asia/Kolkata"
-    assert view.plan == "large"
-    assert sum(slot.counted for slot in view.days) >= 5
-    assert all(slot.start.astimezone(view.zone).hour == 0 for slot in view.days[1:])
+    assert [slot.counted for slot in view.days] == [0, 0, 0, 0, 5, 0]
+    assert all(slot.start.astimezone(view.zone).hour == 0 for slot in view.days)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(calls=st.lists(st.tuples(st.integers(0, 40 * 24 * 60), st.integers(1, 6)), max_size=12))
-def test_days_and_hours_add_up_to_what_is_invoiced(
-    tmp_path_factory: pytest.TempPathFactory, calls: list[tuple[int, int]]
-) -> None:
-    front = Storefront(tmp_path_factory.mktemp("front"), catalog=CATALOG)
+def test_an_upgrade_within_the_period_keeps_the_days_before_it(front: Storefront) -> None:
+    us = front.join("Meridian Freight", "small")
+    front.world.go_to(START + timedelta(days=3))
+    _use(front, us, 12, START + timedelta(days=1))
+    front.subscribing.change(us.organisation.slug, "medium")
+    front.world.go_to(START + timedelta(days=5))
+    _use(front, us, 5, START + timedelta(days=4))
+    view = _view(front, us)
+    assert view.plan == "medium"
+    assert [slot.counted for slot in view.days] == [0, 12, 0, 0, 5, 0]
+    # Of ten free calls, the small plan's three days of 28 have one; the medium plan charges every call.
+    assert [slot.charged for slot in view.days][4] == 5
+    assert 10 < [slot.charged for slot in view.days][1] < 12
+    assert [limit.used for limit in view.limits] == [17]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_days_add_up_to_what_is_invoiced(front: Storefront, seed: int) -> None:
+    dice = random.Random(seed)
     us = front.join("Meridian Freight", "small")
     subscription = front.subscription(us)
-    end = START + timedelta(days=41)
-    for minutes, count in sorted(calls):
-        front.world.use(subscription, count, START + timedelta(minutes=minutes))
-    front.world.go_to(end)
+    # Some at the very edges of the first period, which lie within a day and a quarter of an hour.
+    edge = front.subscription(us).phases[0].starts_at.replace(month=2, day=28) - START
+    offsets = [edge + timedelta(minutes=m) for m in (-16, -15, -1, 0, 1, 14, 15)]
+    offsets += [timedelta(minutes=dice.randrange(40 * 24 * 60)) for _ in range(12)]
+    calls = sorted((START + offset, dice.randint(1, 6)) for offset in offsets)
+    for at, count in calls:
+        front.world.use(subscription, count, at)
+    front.world.go_to(START + timedelta(days=41))
     front.world.worker.catch_up()
     front.world.run()
     for period in (0, 1):
         view = _view(front, us, period)
-        invoice = view.cost
-        assert invoice is not None
-        counted = sum(slot.counted for slot in view.days)
-        charged = sum(slot.charged for slot in view.days)
+        assert view.cost is not None
         start, stop = view.period.start, view.period.end
-        expected = sum(c for m, c in calls if start <= START + timedelta(minutes=m) < stop)
-        assert counted == expected
-        assert charged == max(0, expected - 10)
-        assert invoice.usage.minor == round(Decimal(max(0, expected - 10)) * Decimal("1.3") + Decimal("1e-9"))
-    front.close()
+        expected = sum(count for at, count in calls if start <= at < stop)
+        assert sum(slot.counted for slot in view.days) == expected
+        assert sum(slot.charged for slot in view.days) == max(0, expected - 10)
+        exact = Decimal(max(0, expected - 10)) * Decimal("1.3")
+        assert view.cost.usage.minor == exact.quantize(Decimal(1), ROUND_HALF_UP)
 
 
 def test_a_days_hours_add_up_to_the_day(front: Storefront) -> None:
