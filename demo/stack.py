@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -93,8 +93,11 @@ class Stack:
 
 
 @contextlib.contextmanager
-def start() -> Iterator[Stack]:
-    """Run everything until the block ends. The folder goes with it, unless something failed."""
+def start(before: Callable[[Stack], None] = lambda _: None) -> Iterator[Stack]:
+    """Run everything until the block ends. The folder goes with it, unless something failed.
+
+    `before` is called with the folder still empty and nothing running.
+    """
     folder = Path(tempfile.mkdtemp(prefix="tollway-demo-"))
     listeners = {name: f"127.0.0.1:{_free(port)}" for name, port in _DEFAULT_PORTS.items()}
     settings = {f"TOLLWAY_{name.upper()}_LISTEN": listener for name, listener in listeners.items()}
@@ -105,6 +108,7 @@ def start() -> Iterator[Stack]:
     upstream = [sys.executable, "-m", "demo.upstream", "--port", str(upstream_port)]
     upstream += ["--request-log", str(stack.request_log)]
     with _kept_for_inspection(stack), contextlib.ExitStack() as children, _signals_as_exit():
+        before(stack)
         _run(children, upstream, stack, "upstream.log")
         tollway = _run(children, [*_TOLLWAY, "serve"], stack, "serve.log")
         stack.addresses = _addresses(folder, tollway)

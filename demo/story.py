@@ -63,11 +63,6 @@ class Story:
         """Answers that were not what their call had earned, and calls without an answer."""
         return self._tally.faults
 
-    def one_of_each_plan(self) -> list[tuple[str, str]]:
-        """Return a (plan, consumer) for each plan: its largest."""
-        largest = {plan: name for name, plan in reversed(self.plans.items())}
-        return sorted(largest.items())
-
     @property
     def limited(self) -> int:
         """How many calls a plan's limit refused."""

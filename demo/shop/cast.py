@@ -34,13 +34,16 @@ class Firm:
     """Whether machines call around the clock, rather than people at work."""
 
 
+_NEAREST = "nearest_search"
 CAST = (
     Firm("fernweh-maps", "Fernweh Maps GmbH", "DE", 420, (Turn(0, "growth"), Turn(51, "scale"))),
     Firm("paper-planes", "Paper Planes Travel", "US", 260, (Turn(1, "starter"), Turn(33, "growth"))),
     Firm("northwind-freight", "Northwind Freight", "US", 760, (Turn(3, "scale"),), night=True),
     Firm("casa-verde", "Casa Verde Imóveis", "BR", 55, (Turn(6, "starter"),)),
     Firm("quiet-harbour", "Quiet Harbour Weather", "IE", 330, (Turn(8, "growth"),), night=True),
-    Firm("tram-and-train", "Tram & Train", "NL", 48, (Turn(12, "starter"), Turn(40, add_on="nearest_search"))),
+    Firm(
+        "tram-and-train", "Tram & Train", "NL", 48, (Turn(12, "starter"), Turn(40, add_on="nearest_search"))
+    ),
     Firm("little-atlas", "Little Atlas School", "GB", 9, (Turn(15, "free"),)),
     Firm("kompass-events", "Kompass Events", "AT", 38, (Turn(19, "starter"), Turn(70, leaves=True))),
     Firm("mesa-logistics", "Mesa Logistics", "MX", 610, (Turn(24, "growth"), Turn(60, "scale")), night=True),

@@ -18,11 +18,13 @@ from uuid import UUID
 
 from demo.shop.calls import PastCall, day_of_calls
 from demo.shop.cast import CAST, DAYS, Firm, Turn
-from tollway._native import UsageWriter
+from tollway._native import UsageWriter  # noqa: TID251  # writes a log as if gateways had run
 from tollway.app.commerce import Seller
 from tollway.app.data_dir import node_id, prepare
 from tollway.app.gateway import gateway_store
 from tollway.app.parties import DetailsChange, set_customer, set_seller
+from tollway.app.payment_worker import PaymentWorker
+from tollway.app.payments import Payments, open_payments
 from tollway.app.plans import apply_catalog_file
 from tollway.app.settings import Settings
 from tollway.app.usage import open_usage
@@ -35,6 +37,7 @@ __all__ = ["CATALOG", "Past", "opening"]
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
 _SEED = 20
+_ORIGIN = "http://portal.example"
 _A_MOMENT = timedelta(milliseconds=1)
 _BILLING_WAIT = timedelta(seconds=20)
 
@@ -58,12 +61,16 @@ class Past:
 
     settings: Settings
     opening: datetime
+    came: Callable[[Firm, UUID, UUID], None] = lambda *_: None
+    """Called with each new firm, its customer and its consumer."""
     keys: dict[str, str] = field(default_factory=dict)
     """The newest API key of each firm, by its slug."""
     customers: dict[str, UUID] = field(default_factory=dict)
     clock: ManualClock = field(init=False)
     seller: Seller = field(init=False)
     _writer: UsageWriter = field(init=False)
+    _payments: Payments = field(init=False)
+    _collecting: PaymentWorker = field(init=False)
     _open: ExitStack = field(default_factory=ExitStack)
     _present: dict[str, _Standing] = field(default_factory=dict)
     _routes: dict[str, tuple[UUID, UUID]] = field(default_factory=dict)
@@ -75,6 +82,8 @@ class Past:
         self.clock = ManualClock(self.opening)
         usage = self._open.enter_context(open_usage(self.settings, self.clock))
         self.seller = Seller(usage, gateway_store(usage.main, self.settings, self.clock), self.clock)
+        self._payments = open_payments(usage.main, self.settings, self.clock)
+        self._collecting = PaymentWorker(usage.main, self._payments, self.clock)
         self._writer = UsageWriter(
             str(self.settings.usage_log_dir), node_id(self.settings), now_us=to_micros(self.opening)
         )
@@ -118,8 +127,11 @@ class Past:
         apply_catalog_file(self.seller.gateways, self.clock, CATALOG.read_bytes(), CATALOG.name)
         set_seller(self.seller.usage.main, self.clock, details, currency="USD", invoice_prefix="ATL-")
 
-    def live(self, until: datetime, on_day: Callable[[], None]) -> None:
-        """Let the days pass from the opening to `until`: firms come, call, change; periods are billed."""
+    def live(self, until: datetime, on_day: Callable[[int], None]) -> None:
+        """Let the days pass from the opening to `until`: firms come, call, change; periods are billed.
+
+        `on_day` is called with each day's number, in its evening.
+        """
         for number in range(DAYS + 1):
             midnight = self.opening + timedelta(days=number)
             if midnight >= until:
@@ -131,7 +143,7 @@ class Past:
                         self._take(firm, turn)
             self._call(midnight, number, min(until, midnight + timedelta(days=1)))
             self._bill()
-            on_day()
+            on_day(number)
 
     def _take(self, firm: Firm, turn: Turn) -> None:
         """What a firm does in the morning, before anybody calls."""
@@ -160,6 +172,10 @@ class Past:
             Mode.LIVE,
             DetailsChange(name=firm.name, address=("1 Main Street",), country=firm.country),
         )
+        if turn.plan != "free":
+            page = self._payments.begin_setup(subscription.customer, _ORIGIN)
+            self._payments.sandbox_choose(subscription.customer, page.setup, firm.card)
+        self.came(firm, subscription.customer, consumer.id)
         self._present[firm.slug] = _Standing(
             firm, turn.day, consumer.id, credential.id, subscription.customer, subscription.phases[0].id
         )
@@ -215,6 +231,8 @@ class Past:
         now = self.clock.now()
         self.clock.advance(_A_MOMENT)
         for _ in self.seller.close_periods(now, mode=Mode.LIVE, wait=_BILLING_WAIT):
+            pass
+        while self._collecting.work():
             pass
 
 
