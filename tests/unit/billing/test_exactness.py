@@ -26,7 +26,9 @@ FIRST_END = START.replace(month=2, day=28)
 
 
 _ANOTHER_LINE = (
-    "INSERT INTO invoice_line SELECT invoice_id, 99, kind, description, quantity, unit_amount, amount, 0,"
+    "INSERT INTO invoice_line (invoice_id, position, kind, description, quantity, unit_amount, amount, total,"
+    " price_index, phase_id, item_id, meter, service_start, service_end, usage_start, usage_end,"
+    " usage_after, explanation) SELECT invoice_id, 99, kind, description, quantity, unit_amount, amount, 0,"
     " price_index, phase_id, item_id, meter, service_start, service_end, usage_start, usage_end,"
     " usage_after, explanation FROM invoice_line LIMIT 1"
 )
