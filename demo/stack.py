@@ -30,6 +30,7 @@ __all__ = ["Stack", "StackError", "start"]
 
 _DEFAULT_PORTS = {"proxy": 8000, "admin": 8001, "console": 8002, "portal": 8003, "status": 8100}
 _UPSTREAM_PORT = 9000
+_PORTAL = Path(__file__).with_name("portal")
 _PATIENCE = 60.0
 _LOG_TAIL = 15
 _TOLLWAY = (sys.executable, "-m", "tollway")
@@ -102,7 +103,10 @@ def start(before: Callable[[Stack], None] = lambda _: None) -> Iterator[Stack]:
     listeners = {name: f"127.0.0.1:{_free(port)}" for name, port in _DEFAULT_PORTS.items()}
     settings = {f"TOLLWAY_{name.upper()}_LISTEN": listener for name, listener in listeners.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOLLWAY_")}
-    environment = inherited | settings | {"TOLLWAY_DATA_DIR": str(folder / "data")}
+    environment = inherited | settings | {
+        "TOLLWAY_DATA_DIR": str(folder / "data"),
+        "TOLLWAY_PORTAL_DIR": str(_PORTAL),
+    }
     upstream_port = _free(_UPSTREAM_PORT) or _any_port()
     stack = Stack(folder, environment, f"http://127.0.0.1:{upstream_port}")
     upstream = [sys.executable, "-m", "demo.upstream", "--port", str(upstream_port)]
