@@ -103,10 +103,14 @@ def start(before: Callable[[Stack], None] = lambda _: None) -> Iterator[Stack]:
     listeners = {name: f"127.0.0.1:{_free(port)}" for name, port in _DEFAULT_PORTS.items()}
     settings = {f"TOLLWAY_{name.upper()}_LISTEN": listener for name, listener in listeners.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOLLWAY_")}
-    environment = inherited | settings | {
-        "TOLLWAY_DATA_DIR": str(folder / "data"),
-        "TOLLWAY_PORTAL_DIR": str(_PORTAL),
-    }
+    environment = (
+        inherited
+        | settings
+        | {
+            "TOLLWAY_DATA_DIR": str(folder / "data"),
+            "TOLLWAY_PORTAL_DIR": str(_PORTAL),
+        }
+    )
     upstream_port = _free(_UPSTREAM_PORT) or _any_port()
     stack = Stack(folder, environment, f"http://127.0.0.1:{upstream_port}")
     upstream = [sys.executable, "-m", "demo.upstream", "--port", str(upstream_port)]

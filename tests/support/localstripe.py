@@ -1,8 +1,8 @@
 """A shim before localstripe: it translates today's API to what localstripe knows, and adds what it lacks.
 
 localstripe keeps the state: customers, cards, setup intents, payment intents, charges, refunds; it decides
-what a card number does. The shim adds idempotency keys, Checkout's page around a setup intent, the checks of owner
-and refund, the intent within an error, and connections that break.
+what a card number does. The shim adds idempotency keys, Checkout's page around a setup intent, the checks of
+owner and refund, the intent within an error, and connections that break.
 """
 
 from __future__ import annotations

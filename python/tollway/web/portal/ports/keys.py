@@ -61,7 +61,12 @@ class Keys(Protocol):
         """Return one of them. Raises `NotFound`."""
 
     def create(self, member: SignedIn, name: str) -> NewKey:
-        """Make a key; the organisation has a plan. Raises `InvalidInput` (the name is taken), `Conflict` (too many)."""
+        """Make a key; the organisation has a plan.
+
+        Raises:
+            InvalidInput: the name is taken.
+            Conflict: there are too many.
+        """
 
     def rotate(self, member: SignedIn, key: UUID, until: datetime) -> NewKey:
         """Make a key in the place of another, which ends at `until`, at most 30 days ahead.
