@@ -57,13 +57,14 @@ class Members:
 class Visitor:
     """A browser without scripts: keeps cookies, fills in the form's token."""
 
-    def __init__(self, app: Any, token: str | None = None) -> None:
-        self.client = TestClient(app, base_url="http://portal.example", follow_redirects=False)
+    def __init__(self, app: Any, token: str | None = None, *, site: str = "portal") -> None:
+        self.origin = f"http://{site}.example"
+        self.client = TestClient(app, base_url=self.origin, follow_redirects=False)
         self.status = 0
         self.text = ""
         self.location = ""
         if token is not None:
-            self.client.cookies.set("tollway_portal_session", token, domain="portal.example")
+            self.client.cookies.set(f"tollway_{site}_session", token, domain=f"{site}.example")
 
     def get(self, path: str, **headers: str) -> str:
         """Open a page; return its text."""
@@ -79,9 +80,7 @@ class Visitor:
             r'"X-CSRF-Token":"([^"]+)"', unescape(self.text)
         )
         token = found[1] if found else ""
-        answer = self.client.post(
-            path, data={"_csrf": token, **fields}, headers={"origin": "http://portal.example"}
-        )
+        answer = self.client.post(path, data={"_csrf": token, **fields}, headers={"origin": self.origin})
         self.status, self.text = answer.status_code, answer.text
         self.location = answer.headers.get("location", "")
         return self.text

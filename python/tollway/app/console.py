@@ -6,9 +6,21 @@ import sys
 
 from fastapi import FastAPI
 
+from tollway.app.desks.catalog import CatalogDesk
+from tollway.app.desks.customers import CustomerDesk
+from tollway.app.desks.invoices import InvoiceDesk
+from tollway.app.desks.owners import OwnerDesk
+from tollway.app.desks.revenue import RevenueReport
+from tollway.app.desks.routing import RoutingDesk
+from tollway.app.desks.watch import WatchDesk
+from tollway.app.helpdesk import Helpdesk
+from tollway.app.invoicing import Invoicing
 from tollway.app.operators import operator_accounts
+from tollway.app.payments import open_payments
+from tollway.app.previewing import Previewing
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
+from tollway.app.subscriptions import Subscribing
 from tollway.web.console.app import TEMPLATES, create_console_app
 from tollway.web.console.context import Console
 from tollway.web.ui.brand import Brand
@@ -32,4 +44,29 @@ def console_app(shop: Shop) -> FastAPI:
         public_url=settings.console_url,
         folders=[TEMPLATES],
     )
-    return create_console_app(Console(site=site, operators=operators))
+    clock, store, usage = shop.clock, shop.store, shop.usage
+    subscribing = Subscribing(store, clock)
+    invoicing = Invoicing(shop.main, usage.query, drain=usage.worker.drain, clock=clock)
+    payments = open_payments(shop.main, settings, clock)
+    return create_console_app(
+        Console(
+            site=site,
+            clock=clock,
+            operators=operators,
+            revenue=RevenueReport(shop.main, usage.query, clock, goal=settings.mrr_goal),
+            customers=CustomerDesk(
+                store,
+                usage.query,
+                usage.activity,
+                previewing=Previewing(subscribing, invoicing),
+                subscribing=subscribing,
+                clock=clock,
+            ),
+            catalogs=CatalogDesk(store, clock),
+            routing=RoutingDesk(store, usage.activity, clock),
+            watch=WatchDesk(shop.main, usage.query, usage.activity, clock),
+            invoices=InvoiceDesk(shop.main, payments, clock),
+            tickets=Helpdesk(shop.main, clock),
+            owners=OwnerDesk(shop.main),
+        )
+    )

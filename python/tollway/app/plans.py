@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tollway.billing.entitlements import offers
 from tollway.catalog.models import Catalog, Plan
 from tollway.catalog.parse import parse_catalog
 from tollway.catalog.service import Action, Applied, Kind, apply_catalog
+from tollway.catalog.versions import PlanVersion
 from tollway.gateway.models import ConsumerGroup
 from tollway.gateway.service import Gateway
 from tollway.kernel.clock import Clock
+from tollway.kernel.errors import Conflict
 from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import GatewayStore
 
@@ -28,14 +32,26 @@ def apply_catalog_file(gateways: GatewayStore, clock: Clock, raw: bytes, source:
     return publish_catalog(gateways, clock, parse_catalog(raw, source))
 
 
-def publish_catalog(gateways: GatewayStore, clock: Clock, catalog: Catalog) -> list[Applied]:
+def publish_catalog(
+    gateways: GatewayStore,
+    clock: Clock,
+    catalog: Catalog,
+    *,
+    standing: Mapping[str, int | None] | None = None,
+) -> list[Applied]:
     """Store a catalog's meters, plans and add-ons, and bring the plans' groups in line with it.
 
     All of it is one transaction. What is the same as before is not written: applying twice changes nothing.
+    `standing` names the version of a plan that the catalog was made from, None for a plan that is new.
+
+    Raises:
+        Conflict: somebody else has published another version of such a plan meanwhile.
     """
     with gateways.database.write() as connection, gateways.join(connection) as gateway:
-        # The clock is read under the write lock: whoever reads meters waits for it.
         commerce = Commerce(connection, clock)
+        for name, version in (standing or {}).items():
+            _check_standing(commerce.catalog.plan(name), name, version)
+        # The clock is read under the write lock: whoever reads meters waits for it.
         applied = list(apply_catalog(commerce.catalog, catalog, clock.now()))
         for plan in catalog.plans:
             plan_group(gateway, plan)
@@ -49,6 +65,17 @@ def tell_offers(gateway: Gateway, commerce: Commerce, portal_url: str | None) ->
     """Have the gateway's refusals name what is on sale, and where."""
     catalog = commerce.catalog
     gateway.shop.set(offers(catalog.plans(), catalog.addons()), portal_url)
+
+
+def _check_standing(present: PlanVersion | None, name: str, version: int | None) -> None:
+    found = None if present is None else present.version
+    if found == version:
+        return
+    if version is None:
+        raise Conflict(f"there is a plan {name!r} already; open it to make a new version of it")
+    raise Conflict(
+        f"version {found} of plan {name!r} was published meanwhile; this was made from version {version}"
+    )
 
 
 def plan_group(gateway: Gateway, plan: Plan) -> ConsumerGroup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     console_url: Origin | None = None
     smtp_url: str | None = Field(default=None, repr=False)
     mail_from: str = "Tollway <no-reply@localhost>"
+    mrr_goal: Decimal = Field(default=Decimal(10_000), gt=0, max_digits=15, decimal_places=2)
     invoice_grace_minutes: int = Field(default=60, ge=0)
     payment_provider: str = "sandbox"
     payment_timeout_seconds: float = Field(default=30, gt=0, le=300)

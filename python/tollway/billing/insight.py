@@ -8,7 +8,7 @@ the past. Amounts are exact until `as_money` makes a figure of them, once. Curre
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -80,8 +80,8 @@ class InvoicedUsage(NamedTuple):
 class RevenueSource(Protocol):
     """Where revenue is read from, in live mode alone."""
 
-    def fee_spans(self) -> Sequence[FeeSpan]:
-        """Return the fee spans of every subscription there ever was."""
+    def fee_spans(self, customers: Collection[UUID] | None = None) -> Sequence[FeeSpan]:
+        """Return the fee spans of every subscription there ever was, or of these customers' alone."""
 
     def invoiced_usage(self, edges: Sequence[datetime]) -> Sequence[InvoicedUsage]:
         """Return the usage invoiced for periods that ended between two neighbours of `edges`.

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from tollway.kernel.clock import Clock
 from tollway.storage.catalog import SqlCatalog
+from tollway.storage.directory import SqlDirectory
 from tollway.storage.inbox import SqlInbox
 from tollway.storage.insight import SqlRevenue
 from tollway.storage.invoices import SqlInvoices, SqlNumberSeries
@@ -29,6 +30,7 @@ class Commerce:
         self.invoices = SqlInvoices(connection)
         self.numbers = SqlNumberSeries(connection)
         self.journal = SqlJournal(connection, clock)
+        self.directory = SqlDirectory(connection)
         self.revenue = SqlRevenue(connection)
         self.methods = SqlMethods(connection)
         self.payments = SqlPayments(connection)

@@ -14,7 +14,7 @@ from tollway.kernel.errors import NotFound
 from tollway.kernel.mode import Mode
 from tollway.storage.tables.billing import CUSTOMER, SELLER_ENTITY
 
-__all__ = ["SqlParties", "details_from_json", "details_to_json"]
+__all__ = ["SqlParties", "customer_of", "details_from_json", "details_to_json"]
 
 
 class SqlParties:
@@ -60,12 +60,12 @@ class SqlParties:
         row = self._connection.execute(select(CUSTOMER).where(CUSTOMER.c.id == customer)).one_or_none()
         if row is None:
             raise NotFound("customer", str(customer))
-        return _customer(row)
+        return customer_of(row)
 
     def customers(self, customers: Collection[UUID]) -> Mapping[UUID, Customer]:
         """See `Parties.customers`."""
         rows = self._connection.execute(select(CUSTOMER).where(CUSTOMER.c.id.in_(customers)))
-        return {row.id: _customer(row) for row in rows}
+        return {row.id: customer_of(row) for row in rows}
 
     def fix_currencies(self, currencies: Mapping[UUID, str]) -> None:
         """See `Parties.fix_currencies`."""
@@ -84,7 +84,7 @@ class SqlParties:
         row = self._connection.execute(
             select(CUSTOMER).where(CUSTOMER.c.name == name, CUSTOMER.c.mode == mode.value)
         ).one_or_none()
-        return None if row is None else _customer(row)
+        return None if row is None else customer_of(row)
 
     def save_customer(self, customer: Customer) -> None:
         """See `Parties.save_customer`."""
@@ -144,7 +144,8 @@ def _seller(row: Any) -> SellerEntity:
     )
 
 
-def _customer(row: Any) -> Customer:
+def customer_of(row: Any) -> Customer:
+    """Map a row of `customer`."""
     return Customer(
         id=row.id,
         mode=Mode(row.mode),

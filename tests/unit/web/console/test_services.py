@@ -1,0 +1,76 @@
+"""Services and routes by the Admin API's own rules; what the gateway would refuse stands beside its field."""
+
+from __future__ import annotations
+
+from tests.support.console import BackOffice
+from tollway.gateway.models import Service
+
+URL = {"retries": "5", "connect": "1000", "read": "1000", "write": "1000", "enabled": "1"}
+
+
+def _services(office: BackOffice) -> list[Service]:
+    with office.store.read() as gateway:
+        return gateway.services.repository.all()
+
+
+def test_a_service_and_its_route_are_made_changed_and_deleted(office: BackOffice) -> None:
+    operator = office.at_work()
+    operator.post("/services/new", name="countries", url="https://internal.example:8443/v1", keys="1", **URL)
+    assert operator.location == "/services"
+    (service,) = _services(office)
+    assert (service.protocol, service.host, service.port, service.path) == (
+        "https",
+        "internal.example",
+        8443,
+        "/v1",
+    )
+    with office.store.read() as gateway:
+        assert [one.name for one in gateway.plugins.repository.all(service_id=service.id)] == ["key-auth"]
+    operator.post(
+        "/routes/new",
+        name="search",
+        service=str(service.id),
+        paths="/v1/search\n/v2",
+        methods="get",
+        strip_path="1",
+    )
+    assert operator.location == "/services"
+    operator.get("/services")
+    assert "https://internal.example:8443/v1" in operator.words
+    assert "GET /v1/search /v2" in operator.words
+    with office.store.read() as gateway:
+        (route,) = gateway.routes.repository.all()
+    operator.post(f"/services/{service.id}/delete")
+    assert operator.status == 422
+    assert "references this" in operator.words
+    operator.post(f"/services/{service.id}", name="countries", url="http://other.example", **URL)
+    (changed,) = _services(office)
+    assert (changed.id, changed.host, changed.port, changed.path) == (service.id, "other.example", 80, None)
+    with office.store.read() as gateway:
+        assert gateway.plugins.repository.all(service_id=service.id) == []
+    operator.post(f"/routes/{route.id}/delete")
+    operator.post(f"/services/{service.id}/delete")
+    assert operator.location == "/services"
+    assert _services(office) == []
+
+
+def test_what_the_gateway_would_refuse_is_told_beside_the_field(office: BackOffice) -> None:
+    operator = office.at_work()
+    text = operator.post("/services/new", name="countries", url="nonsense", **URL)
+    assert operator.status == 422
+    assert 'id="url-error"' in text
+    assert 'value="nonsense"' in text
+    text = operator.post("/services/new", name="a:b", url="http://one.example", **URL)
+    assert operator.status == 422
+    assert 'id="name-error"' in text
+    operator.post("/services/new", name="countries", url="http://one.example", **URL)
+    text = operator.post("/services/new", name="countries", url="http://two.example", **URL)
+    assert operator.status == 422
+    assert "another one has this already" in text
+    (service,) = _services(office)
+    text = operator.post("/routes/new", service=str(service.id), paths="v1", methods="")
+    assert operator.status == 422
+    assert 'id="paths-error"' in text
+    text = operator.post("/routes/new", service=str(service.id), paths="", methods="")
+    assert operator.status == 422
+    assert 'id="paths-error"' in text
