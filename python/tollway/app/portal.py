@@ -12,9 +12,11 @@ from tollway.app.mail import open_outbox
 from tollway.app.notices import Notices
 from tollway.app.offers import current_offer
 from tollway.app.payments import open_payments
+from tollway.app.settings import local_origin
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
 from tollway.app.subscriptions import Subscribing
+from tollway.app.trial import ProxyTrial
 from tollway.app.usage_pages import CustomerUsage
 from tollway.web.portal.app import TEMPLATES, create_portal_app
 from tollway.web.portal.content.folder import ContentFolder
@@ -54,6 +56,13 @@ def portal_app(shop: Shop) -> FastAPI:
             content=content.current,
             offers=lambda: current_offer(shop.main),
             usage=CustomerUsage(shop.main, shop.usage.query, shop.usage.activity, shop.invoicing, shop.clock),
+            trial=ProxyTrial(
+                shop.store,
+                shop.gateways,
+                shop.clock,
+                address=settings.internal_proxy_url or local_origin(settings.proxy_listen),
+                public_url=settings.proxy_url,
+            ),
         )
     )
     app.mount("/webhooks", create_webhook_app(Notices(shop.main, payments, shop.clock)))

@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     status_listen: Listener = "127.0.0.1:8100"
     portal_dir: Path | None = None
     proxy_url: Origin | None = None
+    internal_proxy_url: Origin | None = None
     portal_url: Origin | None = None
     console_url: Origin | None = None
     smtp_url: str | None = Field(default=None, repr=False)

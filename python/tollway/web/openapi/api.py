@@ -7,7 +7,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from threading import Lock
 from urllib.parse import quote, urlsplit
 
@@ -75,15 +74,9 @@ class Api:
         fitting = [
             entry
             for entry in self.entries
-            if entry.method == method.upper() and _template(entry.path).fullmatch(path)
+            if entry.method == method.upper() and entry.pattern.fullmatch(path)
         ]
         return min(fitting, key=lambda entry: entry.path.count("{"), default=None)
-
-
-@lru_cache(4096)
-def _template(path: str) -> re.Pattern[str]:
-    parts = re.split(r"\{[^{}]*\}", path)
-    return re.compile("[^/?#]+".join(re.escape(quote(part, safe="/:@!$&'()*+,;=~")) for part in parts))
 
 
 def read_api(raw: bytes, source: str) -> Api:

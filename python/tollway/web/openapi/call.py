@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from tollway.kernel.errors import InvalidInput
-from tollway.web.openapi.model import KeyPlace, Operation, Parameter, ParameterPlace
+from tollway.web.openapi.model import PATH_SAFE, KeyPlace, Operation, Parameter, ParameterPlace
 
 __all__ = ["Call", "Values", "build_call", "example_values", "field_name", "wire_texts"]
 
@@ -18,7 +18,6 @@ Values = Mapping[str, str]
 
 _Given = Mapping[str, Sequence[str]]
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
-_PATH_SAFE = "/:@!$&'()*+,;=~"
 _LONGEST = 8_000
 # What describes the connection or the sender is not a caller's to set.
 _FORBIDDEN_HEADERS = frozenset(
@@ -126,11 +125,11 @@ def _path(operation: Operation, given: _Given) -> str:
     path = operation.entry.path
     for variable in _VARIABLE.finditer(path):
         pieces += [
-            quote(path[end : variable.start()], safe=_PATH_SAFE),
+            quote(path[end : variable.start()], safe=PATH_SAFE),
             quote(texts[variable[1]], safe=""),
         ]
         end = variable.end()
-    return "".join(pieces) + quote(path[end:], safe=_PATH_SAFE)
+    return "".join(pieces) + quote(path[end:], safe=PATH_SAFE)
 
 
 def _query(operation: Operation, given: _Given) -> Iterator[tuple[str, str]]:

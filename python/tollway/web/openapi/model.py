@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from urllib.parse import quote
 
 __all__ = [
+    "PATH_SAFE",
     "Answer",
     "Body",
     "KeyPlace",
@@ -17,6 +21,11 @@ __all__ = [
     "SchemaView",
     "TagGroup",
 ]
+
+PATH_SAFE = "/:@!$&'()*+,;=~"
+"""What stays as it is in a path that is percent-encoded."""
+
+_VARIABLE = re.compile(r"\{([^{}]+)\}")
 
 
 class ParameterPlace(StrEnum):
@@ -40,6 +49,22 @@ class OperationEntry:
     title: str
     tags: tuple[str, ...]
     deprecated: bool
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What a request's path (percent-encoded) has to look like; a group for each variable."""
+        return _path_pattern(self.path)
+
+    def variables(self, path: str) -> dict[str, str]:
+        """Return what a path that fits has in the place of each variable, as it is encoded there."""
+        found = self.pattern.fullmatch(path)
+        return dict(zip(_VARIABLE.findall(self.path), found.groups(), strict=True)) if found else {}
+
+
+@lru_cache(4096)
+def _path_pattern(path: str) -> re.Pattern[str]:
+    fixed = (re.escape(quote(part, safe=PATH_SAFE)) for part in re.split(r"\{[^{}]+\}", path))
+    return re.compile("([^/?#]+)".join(fixed))
 
 
 @dataclass(frozen=True, slots=True)

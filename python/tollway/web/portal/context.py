@@ -16,6 +16,7 @@ from tollway.web.portal.ports.accounts import Accounts
 from tollway.web.portal.ports.joining import Joining
 from tollway.web.portal.ports.keys import Keys
 from tollway.web.portal.ports.tickets import Helpdesk
+from tollway.web.portal.ports.trial import Trial
 from tollway.web.portal.ports.usage import UsagePages
 from tollway.web.ui.site import Site
 
@@ -26,7 +27,8 @@ __all__ = ["Portal"]
 class Portal:
     """Handed to every page module's `add_pages`; `app/portal.py` fills it.
 
-    `content` is what the seller wrote, `offers` what is for sale, both as they are now.
+    `content` is what the seller wrote, `offers` what is for sale, both as they are now;
+    `trial` sends the calls of try-it.
     `proxy_url` is where API clients send their calls; None where it is whatever host they call the portal by,
     with `proxy_port`. `mail_folder` is where mails go while no mail server is set.
     """
@@ -43,6 +45,7 @@ class Portal:
     usage: UsagePages
     content: Callable[[], Content] = Content
     offers: Offers = Offer
+    trial: Trial | None = None
 
     def api_url(self, request: Request) -> str:
         """Return where API clients send their calls, without a slash at the end."""

@@ -18,6 +18,7 @@ from tollway.web.portal.content.model import Content, Description
 from tollway.web.portal.context import Portal
 from tollway.web.portal.home import KEY_PLACEHOLDER
 from tollway.web.portal.texts import operation_markdown, reference_markdown
+from tollway.web.portal.trial_form import trial_form
 from tollway.web.ui.access import Access
 from tollway.web.ui.routing import Routes
 
@@ -59,7 +60,10 @@ def add_pages(routes: Routes, portal: Portal) -> None:
         if slug.endswith(".md"):
             found = _operation(api, slug.removesuffix(".md"))
             return _markdown(operation_markdown(api, found, portal.api_url(request)))
-        context = operation_context(portal, request, content, _operation(api, slug))
+        found = _operation(api, slug)
+        context = operation_context(portal, request, content, found)
+        if portal.trial is not None:
+            context |= {"trial": True, "form": trial_form(request, found), "answer": None, "problem": ""}
         return portal.site.render(request, "portal/operation.html", **context)
 
     def as_markdown(request: Request) -> Response:
