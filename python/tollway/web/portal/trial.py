@@ -44,7 +44,6 @@ _PASSED_ON = (
 # What an API answers is shown to scripts that asked for it, and is never a page of this site.
 _NO_PAGE = {
     "content-security-policy": "default-src 'none'; sandbox",
-    "content-disposition": "attachment",
     "x-content-type-options": "nosniff",
 }
 

@@ -240,7 +240,6 @@ def test_the_explorer_calls_operations_of_the_file_alone(visitor: Visitor, gatew
     ]
     assert (answer.status_code, answer.text) == (200, "<script>1</script>")
     assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
-    assert answer.headers["content-disposition"] == "attachment"
     assert answer.headers["x-kong-request-id"] == "7f"
     assert {"set-cookie", "clear-site-data"}.isdisjoint(answer.headers)
 
