@@ -204,3 +204,22 @@ def test_key_ends_at_its_instant_and_not_before(shop: Shop) -> None:
             assert answer.json()["message"] == "Unauthorized"
             seen.add(401)
     assert seen == {200, 401}
+
+
+@pytest.mark.timeout(60)
+def test_rotated_keys_work_both_until_the_moment_stated_and_then_one(shop: Shop) -> None:
+    old = shop.stack.admin(f"/consumers/{shop.name}/key-auth")
+    rotated = shop.stack.admin(f"/tollway/v1/keys/{old['id']}/rotate", expire_old_after=4)
+    shop.stack.wait_ready()
+    end = datetime.fromisoformat(rotated["old_expires_at"])
+    seen = set()
+    while (before := datetime.now(UTC)) < end + timedelta(seconds=1):
+        answer = shop.get(key=old["key"])
+        if datetime.now(UTC) < end:
+            assert answer.status_code == 200
+            seen.add(200)
+        if before >= end:
+            assert answer.status_code == 401
+            seen.add(401)
+        assert shop.get(key=rotated["key"]).status_code == 200
+    assert seen == {200, 401}

@@ -47,7 +47,15 @@ static ALLOCATOR: Counting = Counting;
 const PEPPER: [u8; 32] = [9; 32];
 const CONSUMER: &str = "00000005-0000-4000-8000-000000000000";
 
-fn configured() -> Arc<ConfigStore> {
+/// A quota of this meter that lasts for some centuries.
+fn quota(meter: &str, limit: u32) -> String {
+    format!(
+        r#"{{"meter":"{meter}","counted":"requests","filter":{{"status":["2xx"],"method":["GET"],"route":[]}},
+        "any_completion":false,"limit":{limit},"boundaries":[0,32503680000000000]}}"#
+    )
+}
+
+fn configured(quotas: &str) -> Arc<ConfigStore> {
     let mac = Hmac::<sha2::Sha256>::new_from_slice(&PEPPER).unwrap();
     let hash = mac.chain_update("secret").finalize().into_bytes();
     let hash = hash
@@ -59,7 +67,9 @@ fn configured() -> Arc<ConfigStore> {
         format!(r#"{{"type":"full_begin","version":1,"base":{base}}}"#),
         format!(
             r#"{{"type":"rows","table":"consumers","rows":[{{"id":"{CONSUMER}","username":"ann",
-            "custom_id":"7","groups":[],"acls":["a","b"],"plugins":[],"customer":null,"phase":null,"mode":"live"}}]}}"#
+            "custom_id":"7","groups":[],"acls":["a","b"],"plugins":[],"customer":null,"phase":null,"mode":"live",
+            "entitlement":{{"subscription":"{CONSUMER}","plan":"pro","addons":[],"features":["data"],"quotas":[
+            {quotas}]}}}}]}}"#
         ),
         format!(
             r#"{{"type":"rows","table":"key_auth","rows":[{{"id":"{CONSUMER}","hash":"{hash}",
@@ -124,7 +134,10 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
                 upstream,
                 ended: now,
             };
-            assert_eq!(exchange.event(&outcome).path, b"/api/items/~42");
+            let event = exchange.event(&outcome);
+            assert_eq!(event.path, b"/api/items/~42");
+            exchange.charge(&event);
+            exchange.charged(&event);
             exchange.finished(pipeline, &outcome);
             200
         }
@@ -133,16 +146,21 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
 
 #[test]
 fn requests_allocate_nothing_once_warm() {
-    let folder = tempfile::tempdir().unwrap();
-    let counters = Counters::open(folder.path(), CounterRoom::default()).unwrap();
-    let shared = Arc::new(Shared::new(configured(), Arc::new(counters), PEPPER));
-    let mut pipeline = Pipeline::new(&shared).unwrap();
-    let (mut exchange, mut out) = (Exchange::new(), Vec::new());
-    for (query, status) in [
-        ("x-api-key=secr%65t", 200),
-        ("x-api-key=wrong", 401),
-        ("", 401),
+    let many = [quota("calls", 1_000_000), quota("other calls", 1_000_000)].join(",");
+    let none_left = quota("calls", 0);
+    for (quotas, query, status) in [
+        ("", "x-api-key=secr%65t", 200),
+        ("", "x-api-key=wrong", 401),
+        ("", "", 401),
+        (&many, "x-api-key=secr%65t", 200),
+        (&none_left, "x-api-key=secr%65t", 429),
     ] {
+        let folder = tempfile::tempdir().unwrap();
+        let counters = Counters::open(folder.path(), CounterRoom::default()).unwrap();
+        let store = configured(quotas);
+        let shared = Arc::new(Shared::new(store, Arc::new(counters), PEPPER));
+        let mut pipeline = Pipeline::new(&shared).unwrap();
+        let (mut exchange, mut out) = (Exchange::new(), Vec::new());
         let mut run = || serve(&mut pipeline, &mut exchange, &mut out, query.as_bytes());
         assert_eq!(run(), status);
         let before = COUNT.get();

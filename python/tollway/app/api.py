@@ -17,6 +17,7 @@ from tollway.web.api import create_api_app
 from tollway.web.api.catalog import catalog_router
 from tollway.web.api.customers import customers_router
 from tollway.web.api.invoices import invoices_router
+from tollway.web.api.keys import keys_router
 from tollway.web.api.ports import Changes, Looks, Previews
 from tollway.web.api.subscriptions import subscriptions_router
 
@@ -61,6 +62,7 @@ def api_app(shop: Shop) -> FastAPI:
     routers = [
         make(sold) for make in (catalog_router, customers_router, subscriptions_router, invoices_router)
     ]
+    routers.append(keys_router(shop.store.write))
     return create_api_app(
         routers, idempotency=SqlIdempotency(shop.main, shop.clock), version=version("tollway")
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from tollway.app.billing_worker import BillingWorker
 from tollway.app.commerce import open_seller
 from tollway.app.invoicing import Invoicing
+from tollway.app.key_worker import KeyWorker
 from tollway.app.mail import MailWorker, open_notifier
 from tollway.app.payment_worker import PaymentWorker
 from tollway.app.payments import open_payments
@@ -34,6 +35,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                 billing.close_forever,
                 collecting.collect_forever,
                 mails.mail_forever,
+                KeyWorker(seller.gateways).purge_forever,
             )
         ]
         for thread in threads:

@@ -16,7 +16,7 @@ use crate::uuid::hex_text;
 /// Where the portal sells plans and add-ons.
 const BILLING: &str = "/billing";
 /// Where it explains a problem's code: the page that `type` names.
-const ERRORS: &str = "/tollway/v1/errors/";
+const ERRORS: &str = "/errors/";
 /// And what names the problem where there is no portal: the same code, as a name that isn't an address.
 const ERROR_NAMES: &str = "urn:tollway:error:";
 

@@ -122,6 +122,10 @@ class KeyAuths(EntityService[KeyAuth]):
         )
         return Rotation(after, new)
 
+    def has_ended_ones(self) -> bool:
+        """Whether `purge` has anything to do: asked without taking the write lock."""
+        return bool(self.repository.ended(before=self.now() - _SKEW, limit=1))
+
     def purge(self, limit: int) -> int:
         """Delete up to `limit` keys that ended more than a minute ago; return how many there were."""
         ended = self.repository.ended(before=self.now() - _SKEW, limit=limit)

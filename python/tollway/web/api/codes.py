@@ -47,6 +47,27 @@ CODES = MappingProxyType(
         "idempotency_key_reused": Code(
             422, "The key was used for another request", "Take a new `Idempotency-Key` for each thing to do."
         ),
+        # What the gateway answers (`phases/refusal.rs`); its problems lead to the portal's page of the code.
+        "no_subscription": Code(
+            403,
+            "No subscription is in force",
+            "Choose a plan on the portal: the key works from the moment on at which the subscription begins.",
+        ),
+        "feature_not_in_plan": Code(
+            403,
+            "The plan does not include this feature",
+            "Buy one of `addons`, or change to one of `plans`, at `upgrade_url`: all are in the answer.",
+        ),
+        "rate_limited": Code(
+            429,
+            "API rate limit exceeded",
+            "Send the same request again after what `Retry-After` says; a larger plan may allow more.",
+        ),
+        "quota_exceeded": Code(
+            429,
+            "The quota of this billing period is used up",
+            "Wait until `resets_at`, or change to a plan with a larger quota at `upgrade_url`.",
+        ),
         "internal_error": Code(
             500,
             "An unexpected error",

@@ -139,11 +139,11 @@ _CODES: dict[type[Exception], str] = {
     InvalidInput: "invalid_request",
     NotFound: "not_found",
     EntityNotFound: "not_found",
-    KongError: "invalid_request",
     KeyReused: "idempotency_key_reused",
     KeyInFlight: "idempotency_in_flight",
     AnswerLost: "idempotency_answer_lost",
     Conflict: "conflict",
+    KongError: "invalid_request",
 }
 """What a domain's error is here: the first that fits."""
 

@@ -113,7 +113,7 @@ fn a_feature_opens_its_gate() {
     assert_eq!(
         body,
         json!({
-            "type": "https://p.example/tollway/v1/errors/feature_not_in_plan",
+            "type": "https://p.example/errors/feature_not_in_plan",
             "title": "The plan does not include this feature", "status": 403, "detail": detail,
             "code": "feature_not_in_plan", "request_id": null, "message": detail,
             "errors": [{
