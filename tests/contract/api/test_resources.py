@@ -190,6 +190,7 @@ def test_every_resource_is_described(api: Api) -> None:
         "add-ons",
         "customers",
         "invoices",
+        "keys",
         "plans",
         "subscriptions",
     }

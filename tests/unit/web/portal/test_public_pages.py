@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.portal import Storefront, Visitor
+from tollway.web.api.codes import CODES
 from tollway.web.openapi.api import read_api
 
 _ROOT = Path(__file__).parents[4]
@@ -186,3 +187,14 @@ def test_large_file_is_folded(opened: Opened, tmp_path: Path) -> None:
     visitor.get("/reference/get-thing300")
     assert visitor.text.count("<details open>") == 1
     assert len(visitor.get("/reference")) < 700_000
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_of_a_refusal_has_its_page(opened: Opened, code: str) -> None:
+    visitor = opened(None)
+    visitor.get(f"/errors/{code}")
+    assert visitor.status == 200
+    assert CODES[code].title in visitor.words
+    visitor.get(f"/errors/{code}-{_HOSTILE}")
+    assert visitor.status == 404
+    assert "alert(1)" not in visitor.text
