@@ -7,10 +7,11 @@ from fractions import Fraction
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.commerce import START, World
+from tollway.billing.add_ons import remove_add_on
 from tollway.billing.insight import (
     FeeSpan,
     as_money,
@@ -99,6 +100,22 @@ def test_mrr_is_known_for_any_instant_and_test_mode_is_never_in_it(world: World)
     assert [one.customer for one in customers] == [pro.customer]
 
 
+def test_an_add_on_counts_while_it_is_in_force_by_the_plan_it_is_with(world: World) -> None:
+    yearly = world.add_on(world.subscribe("yearly"), "analytics")
+    pro = world.subscribe("pro")
+    world.go_to(START + 5 * DAY)
+    pro = world.add_on(pro, "analytics")
+    world.go_to(START + 9 * DAY)
+    world.save(remove_add_on(pro, "analytics", Timing.NOW, world.clock.now()).subscription)
+    with world.main.read() as connection:
+        spans = world.commerce(connection).revenue.fee_spans()
+    whole_year = Fraction(400 + 19, 12)
+    assert mrr(spans, START) == {USD: usd("83.92")}
+    assert per_customer(spans, START, USD) == {yearly.customer: whole_year, pro.customer: 49}
+    assert mrr(spans, START + 5 * DAY) == {USD: usd("102.92")}
+    assert mrr(spans, START + 9 * DAY) == {USD: usd("83.92")}
+
+
 def test_a_cancelled_subscription_counts_until_it_ends(world: World) -> None:
     pro = world.subscribe("pro")
     cancelled = cancel(pro, Timing.PERIOD_END, START + DAY)
@@ -160,6 +177,7 @@ def fee_spans(draw: st.DrawFn) -> list[FeeSpan]:
     return spans
 
 
+@settings(deadline=None)
 @given(spans=fee_spans(), instants=st.tuples(HOURS, HOURS))
 def test_movements_sum_exactly_to_the_difference_and_shares_to_the_whole(
     spans: list[FeeSpan], instants: tuple[datetime, datetime]
@@ -190,6 +208,7 @@ def test_movements_sum_exactly_to_the_difference_and_shares_to_the_whole(
         assert sum(part.monthly.minor for part in parts) == moved.after.minor
 
 
+@settings(deadline=None)
 @given(spans=fee_spans(), instants=st.lists(HOURS, min_size=3, max_size=3))
 def test_movements_over_two_stretches_lead_where_one_leads(
     spans: list[FeeSpan], instants: list[datetime]
