@@ -61,11 +61,9 @@ class Keys(Protocol):
         """Return one of them. Raises `NotFound`."""
 
     def create(self, member: SignedIn, name: str) -> NewKey:
-        """Make a key; the organisation has a plan.
+        """Make a key of an organisation that has a plan.
 
-        Raises:
-            InvalidInput: the name is taken.
-            Conflict: there are too many.
+        Raises `InvalidInput` (the name is taken), `Conflict` (too many).
         """
 
     def rotate(self, member: SignedIn, key: UUID, until: datetime) -> NewKey:
