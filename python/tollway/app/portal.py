@@ -11,6 +11,7 @@ from tollway.app.keys import OrganisationKeys
 from tollway.app.mail import open_outbox
 from tollway.app.notices import Notices
 from tollway.app.offers import current_offer
+from tollway.app.organisations import Organisations
 from tollway.app.payments import open_payments
 from tollway.app.settings import local_origin
 from tollway.app.shop import Shop
@@ -50,6 +51,7 @@ def portal_app(shop: Shop) -> FastAPI:
             accounts=accounts,
             joining=Joining(shop, Subscribing(shop.store, shop.clock)),
             keys=OrganisationKeys(shop, outbox),
+            organisations=Organisations(shop),
             now=shop.clock.now,
             mail_folder=settings.mail_folder if settings.smtp_url is None else None,
             helpdesk=Helpdesk(shop.main, shop.clock),

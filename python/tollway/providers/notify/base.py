@@ -66,7 +66,7 @@ def require_sender(sender: str) -> str:
     Raises:
         InvalidInput: it is no e-mail address.
     """
-    name, address = parseaddr(sender)
-    if "@" not in address.strip("@") or any(not c.isprintable() for c in name + address):
+    address = parseaddr(sender)[1]
+    if "@" not in address.strip("@") or not sender.isprintable():
         raise InvalidInput("TOLLWAY_MAIL_FROM", f"{sender!r} is no address", "write Atlas <shop@example.com>")
     return sender

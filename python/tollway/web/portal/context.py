@@ -15,6 +15,7 @@ from tollway.web.portal.offer.model import Offer, Offers
 from tollway.web.portal.ports.accounts import Accounts
 from tollway.web.portal.ports.joining import Joining
 from tollway.web.portal.ports.keys import Keys
+from tollway.web.portal.ports.organisation import Organisations
 from tollway.web.portal.ports.tickets import Helpdesk
 from tollway.web.portal.ports.trial import Trial
 from tollway.web.portal.ports.usage import UsagePages
@@ -39,6 +40,7 @@ class Portal:
     accounts: Accounts
     joining: Joining
     keys: Keys
+    organisations: Organisations
     now: Callable[[], datetime]
     mail_folder: Path | None
     helpdesk: Helpdesk

@@ -25,11 +25,12 @@ class Form:
             ...
         return site.render(request, "page.html", status=form.status, form=form)
 
-    Each reader returns a value that can be used, and notes what is wrong in `errors`, by field.
+    Each reader returns a value that can be used, and notes what is wrong in `errors`, by field. Without a
+    request it is as nobody touched it: for the other form of a page where one was sent.
     """
 
-    def __init__(self, request: Request, **initial: str) -> None:
-        posted: FormData | None = getattr(request.state, "form", None)
+    def __init__(self, request: Request | None, **initial: str) -> None:
+        posted: FormData | None = None if request is None else getattr(request.state, "form", None)
         self._posted = posted
         self._initial = initial
         self.errors: dict[str, str] = {}
