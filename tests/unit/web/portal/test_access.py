@@ -30,7 +30,7 @@ _ANYONE = {
     "/sitemap.xml",
     "/static/{digest}/{name:path}",
 }
-_ANYONE_BELOW = ("/reference", "/guides", "/openapi.", "/explorer", "/llms", "/try/")
+_ANYONE_BELOW = ("/reference", "/guides", "/openapi.", "/explorer", "/llms", "/try", "/errors/")
 # Answers machines, which prove themselves in other ways.
 _MOUNTS = {"/webhooks"}
 
