@@ -78,6 +78,11 @@ class StripeFake(StripeServer):
             self._succeed(self._get(intent, "payment_intent"))
         return ChargeStatus.SUCCEEDED
 
+    def refund_there(self, intent: str, amount: int) -> None:
+        """Give money back in Stripe's dashboard, without Tollway."""
+        with self.lock:
+            self._refund({"payment_intent": intent, "amount": amount})
+
     def fail_refund(self, refund: str) -> None:
         """Have the bank send a refund back."""
         with self.lock:

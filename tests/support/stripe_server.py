@@ -48,6 +48,10 @@ class StripeServer:
         self.ahead = timedelta(0)
         self.fail_next: str | None = None
         """The connection breaks at the next request that makes something at a path that matches this."""
+        self.down = False
+        """No request is answered."""
+        self.arrived: Callable[[str], None] = lambda _path: None
+        """Called when a request that makes something has arrived, before it is answered; with its path."""
         self.lock = threading.RLock()
         self.url = ""
         self._answers: dict[str, tuple[float, str, int, Thing]] = {}
@@ -83,6 +87,8 @@ class StripeServer:
 
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Thing]:
         """Answer one request."""
+        if self.down:
+            raise _Silence
         parts = urlsplit(target)
         if self._check is not None:
             self._check(method, target, body)
@@ -93,6 +99,7 @@ class StripeServer:
             data = _tree(parse_qsl((body or parts.query.encode()).decode(), keep_blank_values=True))
             if method != "POST":
                 return 200, self.route(method, parts.path, data)
+            self.arrived(parts.path)
             return self._once(parts.path, data, headers["idempotency-key"], body)
 
     def _once(self, path: str, data: Thing, key: str, body: bytes) -> tuple[int, Thing]:
