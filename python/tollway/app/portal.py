@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from tollway.app.accounts import customer_accounts
+from tollway.app.billing_pages import CustomerBilling
 from tollway.app.helpdesk import Helpdesk
 from tollway.app.joining import Joining
 from tollway.app.keys import OrganisationKeys
@@ -57,6 +58,8 @@ def portal_app(shop: Shop) -> FastAPI:
             helpdesk=Helpdesk(shop.main, shop.clock),
             content=content.current,
             offers=lambda: current_offer(shop.main),
+            billing=CustomerBilling(shop, payments),
+            paying=payments,
             usage=CustomerUsage(shop.main, shop.usage.query, shop.usage.activity, shop.invoicing, shop.clock),
             trial=ProxyTrial(
                 shop.store,

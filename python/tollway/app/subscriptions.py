@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from tollway.app.following import Reference, Work, consumer_named, current_subscription, follow, present_of
@@ -89,29 +90,36 @@ class Subscribing:
             yield from stored
             time.sleep(_LEFT_SECONDS)
 
-    def change(self, consumer: Reference, plan: str, *, dry_run: bool = False) -> Change:
+    def change(
+        self, consumer: Reference, plan: str, *, dry_run: bool = False, at: datetime | None = None
+    ) -> Change:
         """Change a consumer's plan: an upgrade now, anything else at the period's end.
 
-        With `dry_run` nothing is stored: the change is returned as it would be.
+        With `dry_run` nothing is stored: the change is returned as it would be. `at` is the instant of a
+        preview that was agreed to, a few minutes ago: the change is made as of then, and costs what was said.
 
         Raises:
             NotFound: there is no such consumer, subscription or plan.
             SubscriptionConflict, CurrencyFixed: see `billing.subscriptions.change_plan`.
         """
-        with self._changing(consumer, dry_run=dry_run) as (work, subscription, now):
+        with self._changing(consumer, dry_run=dry_run, at=at) as (work, subscription, now):
             change = change_plan(subscription, work.plan(plan), now)
             if not dry_run:
                 _store(work, change.subscription, now)
         return change
 
-    def add_on(self, consumer: Reference, name: str, *, dry_run: bool = False) -> ItemChange:
+    def add_on(
+        self, consumer: Reference, name: str, *, dry_run: bool = False, at: datetime | None = None
+    ) -> ItemChange:
         """Have a consumer's subscription take an add-on on: in force at once, charged on the next invoice.
+
+        `at` is the instant of a preview that was agreed to, as in `change`.
 
         Raises:
             NotFound: there is no such consumer, subscription or add-on.
             SubscriptionConflict, CurrencyFixed: see `billing.add_ons.add_on`.
         """
-        with self._changing(consumer, dry_run=dry_run) as (work, subscription, now):
+        with self._changing(consumer, dry_run=dry_run, at=at) as (work, subscription, now):
             change = add_on(subscription, work.addon(name), now)
             if not dry_run:
                 _store(work, change.subscription, now)
@@ -184,9 +192,10 @@ class Subscribing:
 
     @contextmanager
     def _changing(
-        self, consumer: Reference, *, dry_run: bool = False
+        self, consumer: Reference, *, dry_run: bool = False, at: datetime | None = None
     ) -> Iterator[tuple[Work, Subscription, datetime]]:
-        with self._look() if dry_run else self._work() as work:
+        with self._look() if dry_run else self._work() as opened:
+            work = opened if at is None else replace(opened, now=at)
             subscription = current_subscription(work, consumer, lock=not dry_run)
             yield work, subscription, present_of(work, subscription)
 

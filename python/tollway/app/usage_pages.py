@@ -10,11 +10,12 @@ from decimal import Decimal
 from uuid import UUID
 
 from tollway.accounts.models import Organisation
+from tollway.app.charges import cost_lines
 from tollway.app.invoicing import Invoicing
 from tollway.app.usage_series import Metered, days_of, hours_of, metered_part, present_part
 from tollway.billing.entitlements import quotas
 from tollway.billing.lines import usage_line
-from tollway.billing.models import Invoice, InvoiceLine, InvoiceStatus, LineKind, Subscription
+from tollway.billing.models import Invoice, InvoiceStatus, LineKind, Subscription
 from tollway.billing.timeline import PeriodPart, parts, period_at
 from tollway.kernel.clock import Clock
 from tollway.kernel.currency import currency
@@ -28,7 +29,6 @@ from tollway.storage.database import Database
 from tollway.storage.names import Names
 from tollway.web.portal.ports.usage import (
     Cost,
-    CostLine,
     Gauge,
     KeyShare,
     Limit,
@@ -205,10 +205,7 @@ class CustomerUsage:
             total=Money(invoice.total, unit),
             fees=Money(sum(line.total for line in fees), unit),
             usage=Money(sum(line.total for line in usage), unit),
-            lines=[
-                CostLine(line.description, _explained(line), Money(line.total, unit))
-                for line in invoice.lines
-            ],
+            lines=cost_lines(invoice),
             invoiced_at=invoice.period_end,
             forecast=forecast,
         )
@@ -287,10 +284,6 @@ def _usage_of(part: PeriodPart, meter: str, quantity: Decimal) -> Money:
         if price.meter == meter
     ]
     return Money(sum(line.total for line in lines), part.phase.plan.currency)
-
-
-def _explained(line: InvoiceLine) -> str:
-    return "; ".join(step.description for step in line.explanation)
 
 
 def _unit(meter: str) -> str:

@@ -13,9 +13,11 @@ from tollway.accounts.models import SignedIn
 from tollway.web.portal.content.model import Content
 from tollway.web.portal.offer.model import Offer, Offers
 from tollway.web.portal.ports.accounts import Accounts
+from tollway.web.portal.ports.billing import BillingPages
 from tollway.web.portal.ports.joining import Joining
 from tollway.web.portal.ports.keys import Keys
 from tollway.web.portal.ports.organisation import Organisations
+from tollway.web.portal.ports.paying import Paying
 from tollway.web.portal.ports.tickets import Helpdesk
 from tollway.web.portal.ports.trial import Trial
 from tollway.web.portal.ports.usage import UsagePages
@@ -45,6 +47,8 @@ class Portal:
     mail_folder: Path | None
     helpdesk: Helpdesk
     usage: UsagePages
+    billing: BillingPages
+    paying: Paying
     content: Callable[[], Content] = Content
     offers: Offers = Offer
     trial: Trial | None = None
