@@ -6,6 +6,7 @@ Sessions are not what is tested with it: the cookie's value names who is signed 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import unescape
@@ -18,6 +19,7 @@ from starlette.testclient import TestClient
 from tests.support.commerce import START, World
 from tests.support.gateway import SECRET, NoGateways, open_store
 from tollway.accounts.models import MembershipRole, Organisation, SignedIn, User
+from tollway.app.helpdesk import Helpdesk
 from tollway.app.plans import apply_catalog_file
 from tollway.app.portal import portal_app
 from tollway.app.settings import Settings
@@ -27,6 +29,7 @@ from tollway.app.usage import usage_over
 from tollway.billing.models import Subscription
 from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
+from tollway.providers.payments.sandbox import CARDS, TestCard
 from tollway.web.ui.access import Signed
 
 __all__ = ["Members", "Storefront", "Visitor", "member"]
@@ -120,6 +123,16 @@ class Storefront:
 
     def close(self) -> None:
         self.world.close()
+
+    @property
+    def cards(self) -> Sequence[TestCard]:
+        """The sandbox's test cards."""
+        return tuple(CARDS.values())
+
+    @property
+    def desk(self) -> Helpdesk:
+        """The tickets' use cases."""
+        return Helpdesk(self.shop.main, self.clock)
 
     def join(self, name: str, plan: str | None = "pro", mode: Mode = Mode.LIVE) -> SignedIn:
         """Make an organisation with its consumer, subscribed to a plan; its slug is its session's token."""

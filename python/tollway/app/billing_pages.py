@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from tollway.accounts.models import Organisation
 from tollway.app.charges import charge
@@ -50,15 +51,16 @@ class CustomerBilling:
         if phase is None:
             return None
         forecast = self._shop.invoicing.forecast(subscription, now)
+        zone = time_zone(phase.plan.plan.timezone)
         following = subscription.phases[phase.position + 1 :]
         return BillingView(
             subscription=subscription,
             plan=phase.plan,
             period=period_at(phase, now),
-            zone=time_zone(phase.plan.plan.timezone),
+            zone=zone,
             now=now,
-            due=_charges(forecast.due),
-            upcoming=None if forecast.upcoming is None else charge(forecast.upcoming),
+            due=_charges(forecast.due, zone),
+            upcoming=None if forecast.upcoming is None else charge(forecast.upcoming, zone),
             upcoming_at=forecast.upcoming_at,
             addons=[HeldAddOn(item.addon.addon.name, item.ends_at) for item in subscription.items_at(now)],
             next_plan=following[0].plan if following else None,
@@ -141,15 +143,19 @@ class CustomerBilling:
         preview = look(subscription.id)
         before = subscription.phase_at(now)
         assert before is not None
+        zone = time_zone(before.plan.plan.timezone)
+        # What is due anyway, such as the first fee of a plan taken a moment ago, isn't the change's.
+        anyway = {(one.sequence, one.total) for one in self._shop.invoicing.forecast(subscription, now).due}
+        due = [one for one in preview.due_now if (one.sequence, one.total) not in anyway]
         after = preview.subscription.phase_at(preview.effective_at) or before
         label = after.plan.label if addon is None else self._addon_label(addon)
         return ChangePreview(
             at_once=preview.timing is Timing.NOW,
             effective_at=preview.effective_at,
-            due=_charges(preview.due_now),
-            upcoming=None if preview.upcoming is None else charge(preview.upcoming),
+            due=_charges(due, zone),
+            upcoming=None if preview.upcoming is None else charge(preview.upcoming, zone),
             upcoming_at=preview.upcoming_at,
-            zone=time_zone(before.plan.plan.timezone),
+            zone=zone,
             currency=subscription.currency,
             before=before.plan,
             after=after.plan,
@@ -192,8 +198,8 @@ class CustomerBilling:
         return name if found is None else found.label
 
 
-def _charges(invoices: Sequence[Invoice]) -> list[Charge]:
-    return [charge(invoice) for invoice in invoices]
+def _charges(invoices: Sequence[Invoice], zone: ZoneInfo) -> list[Charge]:
+    return [charge(invoice, zone) for invoice in invoices]
 
 
 def _row(invoice: Invoice | InvoiceSummary, state: InvoicePayment | None) -> InvoiceRow:

@@ -205,7 +205,7 @@ class CustomerUsage:
             total=Money(invoice.total, unit),
             fees=Money(sum(line.total for line in fees), unit),
             usage=Money(sum(line.total for line in usage), unit),
-            lines=cost_lines(invoice),
+            lines=cost_lines(invoice, metered.zone),
             invoiced_at=invoice.period_end,
             forecast=forecast,
         )

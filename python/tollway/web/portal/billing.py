@@ -86,8 +86,18 @@ class _Pages:
         return self._site.render(request, "account/invoices.html", invoices=rows)
 
     def invoice(self, request: Request, invoice: UUID) -> Response:
-        row, whole = self._billing.invoice(self._portal.member(request).organisation, invoice)
-        return self._site.render(request, "account/invoice.html", row=row, invoice=whole, figure=figure)
+        organisation = self._portal.member(request).organisation
+        row, whole = self._billing.invoice(organisation, invoice)
+        return self._site.render(
+            request,
+            "account/invoice.html",
+            row=row,
+            invoice=whole,
+            figure=figure,
+            methods=[]
+            if organisation.customer is None
+            else self._portal.paying.methods(organisation.customer),
+        )
 
     def printed(self, request: Request, invoice: UUID) -> Response:
         """Answer with the invoice as a page that stands alone, for printing or keeping."""
