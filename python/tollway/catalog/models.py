@@ -12,6 +12,7 @@ from tollway.kernel.currency import Currency
 
 __all__ = [
     "BUILT_IN_METER",
+    "MOST_QUOTAS",
     "AddOn",
     "Aggregation",
     "Catalog",
@@ -28,6 +29,10 @@ __all__ = [
 
 BUILT_IN_METER = "units"
 """The sum of what is reported from elsewhere: prices may name it without its being defined."""
+
+
+MOST_QUOTAS = 8
+"""Meters of a plan that may have a quota: the gateway decides about so many for each request."""
 
 
 class Aggregation(StrEnum):

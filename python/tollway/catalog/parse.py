@@ -11,6 +11,7 @@ from tollway.catalog.document import Path, read_document
 from tollway.catalog.fields import Faults, Fields
 from tollway.catalog.models import (
     BUILT_IN_METER,
+    MOST_QUOTAS,
     AddOn,
     Aggregation,
     Catalog,
@@ -69,6 +70,10 @@ def read_catalog(content: object, faults: Faults) -> Catalog:
             )
     plans = _named(fields, "plans", lambda item, path: read_plan(item, path, faults, known))
     addons = _named(fields, "addons", lambda item, path: read_addon(item, path, faults, known))
+    for index, plan in enumerate(plans):
+        if len(plan.quota) > MOST_QUOTAS:
+            many = f"{len(plan.quota)} meters, and {MOST_QUOTAS} is the most"
+            faults.add(("plans", index, "quota"), many, "let fewer meters have a quota")
     catalog = Catalog(_currency(fields), meters, plans, addons)
     fields.close()
     return catalog

@@ -178,6 +178,12 @@ def test_a_filter_takes_what_matches_all_its_fields() -> None:
         ),
         (METER + "plans:\n  - {name: a, quota: {calls: -1}}", "plans[0].quota.calls: -1 is out of range"),
         (
+            HEAD + "meters: [" + ", ".join(f"{{name: m{n}}}" for n in range(9)) + "]\n"
+            "plans:\n  - {name: a, quota: {" + ", ".join(f"m{n}: 1" for n in range(9)) + "}}",
+            "plans[0].quota: 9 meters, and 8 is the most",
+        ),
+        (HEAD + "addons:\n  - {name: a, quota: {calls: 1}}", "addons[0].quota.calls: there is no meter"),
+        (
             HEAD + "meters:\n  - {name: a, aggregation: mean}",
             "meters[0].aggregation: 'mean' is none of its values",
         ),
