@@ -13,7 +13,6 @@ from tollway.app.desks.owners import OwnerDesk
 from tollway.app.desks.revenue import RevenueReport
 from tollway.app.desks.routing import RoutingDesk
 from tollway.app.desks.watch import WatchDesk
-from tollway.app.helpdesk import Helpdesk
 from tollway.app.invoicing import Invoicing
 from tollway.app.operators import operator_accounts
 from tollway.app.payments import open_payments
@@ -21,6 +20,7 @@ from tollway.app.previewing import Previewing
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
 from tollway.app.subscriptions import Subscribing
+from tollway.app.ticket_mails import open_helpdesk
 from tollway.web.console.app import TEMPLATES, create_console_app
 from tollway.web.console.context import Console
 from tollway.web.ui.brand import Brand
@@ -66,7 +66,7 @@ def console_app(shop: Shop) -> FastAPI:
             routing=RoutingDesk(store, usage.activity, clock),
             watch=WatchDesk(shop.main, usage.query, usage.activity, clock),
             invoices=InvoiceDesk(shop.main, payments, clock),
-            tickets=Helpdesk(shop.main, clock),
+            tickets=open_helpdesk(shop),
             owners=OwnerDesk(shop.main),
         )
     )

@@ -6,7 +6,6 @@ from fastapi import FastAPI
 
 from tollway.app.accounts import customer_accounts
 from tollway.app.billing_pages import CustomerBilling
-from tollway.app.helpdesk import Helpdesk
 from tollway.app.joining import Joining
 from tollway.app.keys import OrganisationKeys
 from tollway.app.mail import open_outbox
@@ -18,6 +17,7 @@ from tollway.app.settings import local_origin
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
 from tollway.app.subscriptions import Subscribing
+from tollway.app.ticket_mails import open_helpdesk
 from tollway.app.trial import ProxyTrial
 from tollway.app.usage_pages import CustomerUsage
 from tollway.web.portal.app import TEMPLATES, create_portal_app
@@ -55,7 +55,7 @@ def portal_app(shop: Shop) -> FastAPI:
             organisations=Organisations(shop),
             now=shop.clock.now,
             mail_folder=settings.mail_folder if settings.smtp_url is None else None,
-            helpdesk=Helpdesk(shop.main, shop.clock),
+            helpdesk=open_helpdesk(shop),
             content=content.current,
             offers=lambda: current_offer(shop.main),
             billing=CustomerBilling(shop, payments),
