@@ -10,6 +10,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from tollway.app.payment_report import PaymentDesk
+from tollway.app.payments import open_payments
 from tollway.app.shop import Shop
 from tollway.storage.commerce import Commerce
 from tollway.storage.idempotency import SqlIdempotency
@@ -18,6 +20,7 @@ from tollway.web.api.catalog import catalog_router
 from tollway.web.api.customers import customers_router
 from tollway.web.api.invoices import invoices_router
 from tollway.web.api.keys import keys_router
+from tollway.web.api.payments import payments_router
 from tollway.web.api.ports import Changes, Looks, Previews
 from tollway.web.api.subscriptions import subscriptions_router
 
@@ -63,6 +66,8 @@ def api_app(shop: Shop) -> FastAPI:
         make(sold) for make in (catalog_router, customers_router, subscriptions_router, invoices_router)
     ]
     routers.append(keys_router(shop.store.write))
+    payments = open_payments(shop.main, shop.settings, shop.clock)
+    routers.append(payments_router(PaymentDesk(shop.main, payments, shop.clock)))
     return create_api_app(
         routers, idempotency=SqlIdempotency(shop.main, shop.clock), version=version("tollway")
     )

@@ -36,12 +36,12 @@ class PaymentDesk:
         self,
         *,
         mode: Mode | None = None,
-        customer: str | None = None,
+        customer: str | UUID | None = None,
         status: PaymentStatus | None = None,
         before: UUID | None = None,
         limit: int = 100,
     ) -> list[dict[str, Any]]:
-        """Return the payments that match, the newest first; `customer` is a name.
+        """Return the payments that match, the newest first; `customer` is a name or an id.
 
         Raises:
             NotFound: there is no customer of that name.
@@ -118,7 +118,9 @@ class PaymentDesk:
         except ValueError:
             raise NotFound("invoice", reference, "tollway invoice list shows their numbers") from None
 
-    def _customers(self, name: str, mode: Mode | None) -> list[UUID]:
+    def _customers(self, name: str | UUID, mode: Mode | None) -> list[UUID]:
+        if isinstance(name, UUID):
+            return [name]
         with self._main.read() as connection:
             parties = Commerce(connection, self._clock).parties
             found = [parties.customer_named(name, one) for one in ([mode] if mode else Mode)]

@@ -191,6 +191,7 @@ def test_every_resource_is_described(api: Api) -> None:
         "customers",
         "invoices",
         "keys",
+        "payments",
         "plans",
         "subscriptions",
     }
