@@ -83,6 +83,19 @@ DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
 """A PostgreSQL database."""
 
 
+def _bus_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    scheme, separator, rest = value.partition("://")
+    if scheme not in {"amqp", "amqps"} or not separator or not rest:
+        raise ValueError("write amqp://user:password@host:5672/%2F (or amqps://…)")
+    return value
+
+
+BusUrl = Annotated[str, BeforeValidator(_bus_url)]
+"""A RabbitMQ broker and a virtual host on it."""
+
+
 class Settings(BaseSettings):
     """What a process needs to know before it reads any database."""
 
@@ -107,6 +120,7 @@ class Settings(BaseSettings):
     smtp_url: str | None = Field(default=None, repr=False)
     mail_from: str = "Tollway <no-reply@localhost>"
     mrr_goal: Decimal = Field(default=Decimal(10_000), gt=0, max_digits=15, decimal_places=2)
+    bus_url: BusUrl | None = Field(default=None, repr=False)
     invoice_grace_minutes: int = Field(default=60, ge=0)
     payment_provider: str = "sandbox"
     payment_timeout_seconds: float = Field(default=30, gt=0, le=300)

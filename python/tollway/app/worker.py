@@ -6,6 +6,7 @@ import threading
 from datetime import datetime, timedelta
 
 from tollway.app.billing_worker import BillingWorker
+from tollway.app.bus import bus_intake
 from tollway.app.commerce import open_seller
 from tollway.app.invoicing import Invoicing
 from tollway.app.key_worker import KeyWorker
@@ -18,7 +19,10 @@ __all__ = ["run_worker"]
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
-    """Meter, bill, collect and mail until `stop` is set; then meter once more what was served by then."""
+    """Meter, take in, bill, collect and mail until `stop` is set.
+
+    Then meter once more what was served by then.
+    """
     with open_seller(settings) as seller:
         invoicing = Invoicing(
             seller.usage.main, seller.usage.query, drain=_metered_beside, clock=seller.clock
@@ -38,6 +42,9 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                 KeyWorker(seller.gateways).purge_forever,
             )
         ]
+        if settings.bus_url is not None:
+            intake = bus_intake(settings.bus_url, seller.usage, seller.clock)
+            threads.append(threading.Thread(target=intake.take_forever, args=(stop,), name="take_forever"))
         for thread in threads:
             thread.start()
         try:

@@ -58,6 +58,7 @@ from tollway.cli import (  # noqa: E402
     billing,  # noqa: F401
     calculators,  # noqa: F401
     catalog,  # noqa: F401
+    intake,  # noqa: F401
     invoice,  # noqa: F401
     node,  # noqa: F401
     parties,  # noqa: F401

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from tollway.metering.activity import ActivityRecord
@@ -28,10 +28,12 @@ from tollway.metering.redelivery import Deliveries
 
 __all__ = [
     "Attributions",
+    "Delivery",
     "EventSelection",
     "ExternalStorage",
     "ExternalStore",
     "MeterSource",
+    "QueueSession",
     "UsageLog",
     "UsageQuery",
     "UsageSpan",
@@ -267,3 +269,31 @@ class Attributions(Protocol):
 
         `early`: a report from before its consumer's first subscription belongs to that one's first phase.
         """
+
+
+class Delivery(NamedTuple):
+    """A message as a queue gave it out. Source and id are whatever its sender wrote there."""
+
+    body: bytes
+    redelivered: bool
+    """Whether it was given out before. One that isn't marked never was."""
+    source: Any
+    message_id: Any
+    envelope: Any = None
+    """What the session needs to pass it on."""
+
+
+class QueueSession(Protocol):
+    """A connection to a queue that nobody else reads. What isn't acknowledged when it ends comes again."""
+
+    def get(self) -> Delivery | None:
+        """Return the next message, None if there is none now. It is this session's until acknowledged."""
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        """Put a message that can't be read where people look at it; it is still to be acknowledged."""
+
+    def acknowledge(self) -> None:
+        """Acknowledge everything that was got; returns once the queue has forgotten it."""
+
+    def idle(self, seconds: float) -> None:
+        """Pass time without losing the connection."""

@@ -34,7 +34,7 @@ _AHEAD = timedelta(days=1)
 """How far a reporter's clock may be ahead."""
 
 
-def read_message(body: bytes, *, source: str, message_id: str | None, now: datetime) -> UsageReport:
+def read_message(body: bytes, *, source: object, message_id: object, now: datetime) -> UsageReport:
     """Read `{"consumer_id","api_endpoint","timestamp","usage_units"}`; other fields are passed over.
 
     Raises:
@@ -58,7 +58,7 @@ def read_message(body: bytes, *, source: str, message_id: str | None, now: datet
         time=time,
         whole_second=whole_second,
         units=units_field(fields["usage_units"], "usage_units"),
-        source=source,
+        source=text_field(source, "source"),
         id=None if message_id is None else text_field(message_id, "message_id"),
     )
 
