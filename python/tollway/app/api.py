@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from tollway.app.event_reports import event_routes
 from tollway.app.payment_report import PaymentDesk
 from tollway.app.payments import open_payments
 from tollway.app.shop import Shop
@@ -68,6 +69,7 @@ def api_app(shop: Shop) -> FastAPI:
     routers.append(keys_router(shop.store.write))
     payments = open_payments(shop.main, shop.settings, shop.clock)
     routers.append(payments_router(PaymentDesk(shop.main, payments, shop.clock)))
+    routers.append(event_routes(shop))
     return create_api_app(
         routers, idempotency=SqlIdempotency(shop.main, shop.clock), version=version("tollway")
     )

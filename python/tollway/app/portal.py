@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from tollway.app.accounts import customer_accounts
 from tollway.app.billing_pages import CustomerBilling
+from tollway.app.event_reports import customer_api
 from tollway.app.joining import Joining
 from tollway.app.keys import OrganisationKeys
 from tollway.app.mail import open_outbox
@@ -70,5 +71,6 @@ def portal_app(shop: Shop) -> FastAPI:
             ),
         )
     )
+    app.mount("/tollway/v1", customer_api(shop))
     app.mount("/webhooks", create_webhook_app(Notices(shop.main, payments, shop.clock)))
     return app

@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from tollway.gateway.schema.violation import Violation
 from tollway.kernel.errors import Conflict
 
-__all__ = ["DerivedKeys", "KeyReference", "KeyVault", "derive_keys"]
+__all__ = ["REFERENCE_START", "DerivedKeys", "KeyReference", "KeyVault", "derive_keys"]
 
 _NONCE = 12
 _REFERENCE = re.compile(r"\{tollway-hash:([0-9a-f]{8}):([0-9a-f]{64}):([\x21-\x7e]{1,4})\}")
-_REFERENCE_START = "{tollway-hash:"
+REFERENCE_START = "{tollway-hash:"
+"""How a reference to a key begins; no key does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class KeyVault:
         Raises:
             Violation: it is a reference of another installation, or a damaged one.
         """
-        if not text.startswith(_REFERENCE_START):
+        if not text.startswith(REFERENCE_START):
             return None
         match = _REFERENCE.fullmatch(text)
         if match is None:

@@ -16,6 +16,7 @@ from tollway.metering.external import UsageReport
 __all__ = [
     "LONGEST_BODY",
     "MOST_UNITS",
+    "fields_of",
     "read_json",
     "read_message",
     "text_field",
@@ -63,18 +64,18 @@ def read_message(body: bytes, *, source: object, message_id: object, now: dateti
     )
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, *, longest: int = LONGEST_BODY) -> Any:
     """Read JSON; a number with a point or an exponent comes back as the text it was written as.
 
     Raises:
         InvalidInput: it is none, or too long.
     """
-    if len(body) > LONGEST_BODY:
-        raise InvalidInput("body", f"longer than {LONGEST_BODY} bytes", "report each use on its own")
+    if len(body) > longest:
+        raise InvalidInput("body", f"longer than {longest} bytes", "report less at a time")
     try:
         return json.loads(body, parse_float=str, parse_constant=_no_number)
     except (ValueError, RecursionError):  # bad UTF-8 is a ValueError too
-        raise InvalidInput("body", "no JSON in UTF-8", "write one JSON object") from None
+        raise InvalidInput("body", "no JSON in UTF-8", "write one JSON document") from None
 
 
 def text_field(value: object, location: str) -> str:

@@ -189,6 +189,7 @@ def test_every_resource_is_described(api: Api) -> None:
     assert {path.split("/")[1] for path in document["paths"]} == {
         "add-ons",
         "customers",
+        "events",
         "invoices",
         "keys",
         "payments",

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class Shop(Stack):
 
     def __init__(self, folder: Path, broker: Broker) -> None:
         super().__init__(folder, TOLLWAY_BUS_URL=broker.url)
+        self.looking = ExitStack()
+        self._opened: Usage | None = None
 
     def begin(self) -> None:
         """Start control; the worker is the test's to start."""
@@ -74,20 +76,23 @@ class Shop(Stack):
             self.tollway("subscription", "create", "--consumer", name, "--plan", "reported", "--mode", "test")
 
     def units(self) -> Counter[str]:
-        with self._usage() as usage, usage.main.read() as connection:
+        usage = self._usage()
+        with usage.main.read() as connection:
             names = Names(connection)
             return Counter(
                 {names.consumer(one.consumer): int(one.quantity) for one in usage.query.by_consumer()}
             )
 
     def status(self) -> dict[str, Any]:
-        with self._usage() as usage:
-            return intake_status(self.environment["TOLLWAY_BUS_URL"], usage)
+        return intake_status(self.environment["TOLLWAY_BUS_URL"], self._usage())
 
-    def _usage(self) -> AbstractContextManager[Usage]:
+    def _usage(self) -> Usage:
         # As the commands do, but without starting a process for each look.
-        database = self.environment.get("TOLLWAY_DATABASE_URL")
-        return open_usage(load_settings(data_dir=self.folder / "data", database_url=database))
+        if self._opened is None:
+            database = self.environment.get("TOLLWAY_DATABASE_URL")
+            settings = load_settings(data_dir=self.folder / "data", database_url=database)
+            self._opened = self.looking.enter_context(open_usage(settings))
+        return self._opened
 
     def wait(self, **wanted: int) -> dict[str, Any]:
         """Wait until the intake's status says so."""
@@ -110,6 +115,7 @@ def shop(tmp_path: Path, broker: Broker) -> Iterator[Shop]:
         shop.begin()
         yield shop
     finally:
+        shop.looking.close()
         for name in ("worker", "control"):
             shop.roles[name].stop()
 
@@ -263,7 +269,7 @@ class Publisher:
         return self.published
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_killed_twenty_times_each_message_is_counted_once(shop: Shop, broker: Broker, tmp_path: Path) -> None:
     shop.sell("alice", "bob")
     publisher = Publisher(broker)
