@@ -16,7 +16,7 @@ from tollway.app.api import api_app
 from tollway.app.plans import apply_catalog_file
 from tollway.app.settings import Settings
 from tollway.app.shop import Shop
-from tollway.app.usage import Usage
+from tollway.app.usage import usage_over
 from tollway.web.admin import create_admin_app
 
 FIRST_END = START.replace(month=2, day=28)
@@ -36,8 +36,7 @@ class Api:
         with store.write() as gateway:
             for name in ("acme", "hobby"):
                 gateway.consumers.create({"username": name})
-        usage = Usage.__new__(Usage)  # of what metering has, the API asks only for quantities
-        object.__setattr__(usage, "query", world.query)
+        usage = usage_over(world.main, world.usage_database, world.log, world.clock)
         shop = Shop(Settings(data_dir=folder), store, usage, NoGateways(), world.clock)
         app = create_admin_app(units=store, gateways=NoGateways(), listen="127.0.0.1:8001", api=api_app(shop))
         self.client = TestClient(app, base_url="http://localhost:8001")

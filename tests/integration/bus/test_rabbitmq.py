@@ -316,6 +316,31 @@ def test_the_broker_is_killed(shop: Shop, broker: Broker) -> None:
     assert shop.units() == {"alice": counted + 10}
 
 
+@pytest.mark.timeout(300)
+def test_the_broker_of_a_durable_queue_is_killed(shop: Shop, broker: Broker) -> None:
+    """What it forgot of acknowledgements counts twice, within the bound; with ids, nothing does."""
+    shop.sell("alice", "bob")
+    with broker.channel() as channel:
+        channel.queue_declare(USAGE_QUEUE, durable=True)
+        channel.confirm_delivery()
+        for number in range(1000):
+            properties = pika.BasicProperties(delivery_mode=2)
+            channel.basic_publish("", USAGE_QUEUE, body("alice"), properties)
+            properties = pika.BasicProperties(delivery_mode=2, message_id=str(number))
+            channel.basic_publish("", USAGE_QUEUE, body("bob"), properties)
+    shop.roles["worker"].start()
+    deadline = time.monotonic() + _PATIENCE
+    while not shop.status()["events"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    broker.kill()
+    broker.start()
+    shop.wait(waiting=0, may_come_again=0)
+    units = shop.units()
+    assert units["bob"] == 1000
+    assert abs(units["alice"] - 1000) <= 2 * 500
+
+
 def _publish(channel: BlockingChannel, number: int) -> None:
     for _ in range(number):
         channel.basic_publish("", USAGE_QUEUE, body())
