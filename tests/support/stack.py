@@ -20,7 +20,7 @@ from tests.support.databases import database_settings
 
 __all__ = ["Role", "Stack"]
 
-_PATIENCE = 30.0
+_PATIENCE = 90.0
 
 
 class Role:

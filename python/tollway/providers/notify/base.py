@@ -45,8 +45,16 @@ class Notifier(Protocol):
         """
 
 
-def as_message(mail: Mail, sender: str) -> EmailMessage:
-    """Return the mail as RFC 5322 wants it. The policy refuses line breaks in headers."""
+def as_message(mail: Mail, sender: str, *, readable: bool = False) -> EmailMessage:
+    """Return the mail as RFC 5322 wants it. The policy refuses line breaks in headers.
+
+    `readable` keeps letters beyond ASCII as they are, for a file that people look into: in the encoding that
+    every mail server takes, links are cut into pieces.
+    """
+    plain = "8bit" if readable else "7bit"
+    encodings = [
+        plain if readable or part.isascii() else "quoted-printable" for part in (mail.text, mail.html)
+    ]
     domain = parseaddr(sender)[1].rpartition("@")[2]
     message = EmailMessage()
     message["From"] = sender
@@ -55,8 +63,8 @@ def as_message(mail: Mail, sender: str) -> EmailMessage:
     message["Date"] = format_datetime(mail.written_at)
     message["Message-ID"] = f"<{mail.identity}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.text)
-    message.add_alternative(mail.html, subtype="html")
+    message.set_content(mail.text, cte=encodings[0])
+    message.add_alternative(mail.html, subtype="html", cte=encodings[1])
     return message
 
 

@@ -20,7 +20,7 @@ class FolderNotifier:
 
     def send(self, mail: Mail) -> None:
         """See `Notifier.send`. The file appears whole."""
-        content = as_message(mail, self._sender).as_bytes()
+        content = as_message(mail, self._sender, readable=True).as_bytes()
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             handle, path = tempfile.mkstemp(dir=self._folder, suffix=".part")
