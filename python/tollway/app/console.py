@@ -12,18 +12,16 @@ from tollway.app.desks.invoices import InvoiceDesk
 from tollway.app.desks.owners import OwnerDesk
 from tollway.app.desks.revenue import RevenueReport
 from tollway.app.desks.routing import RoutingDesk
+from tollway.app.desks.setup import SetupDesk
 from tollway.app.desks.watch import WatchDesk
-from tollway.app.invoicing import Invoicing
 from tollway.app.operators import operator_accounts
 from tollway.app.payments import open_payments
-from tollway.app.previewing import Previewing
 from tollway.app.shop import Shop
 from tollway.app.sites import make_site
-from tollway.app.subscriptions import Subscribing
 from tollway.app.ticket_mails import open_helpdesk
 from tollway.web.console.app import TEMPLATES, create_console_app
 from tollway.web.console.context import Console
-from tollway.web.ui.brand import Brand
+from tollway.web.portal.content.folder import ContentFolder
 
 __all__ = ["console_app"]
 
@@ -36,17 +34,16 @@ def console_app(shop: Shop) -> FastAPI:
     if token is not None:
         sys.stdout.write(f"Set up the console: {settings.console_origin}/setup?token={token}\n")
         sys.stdout.flush()
+    brand = ContentFolder(settings.portal_dir).current().portal.brand
     site = make_site(
         settings,
         "console",
-        brand=Brand(),
+        brand=brand,
         identify=operators.identify,
         public_url=settings.console_url,
         folders=[TEMPLATES],
     )
     clock, store, usage = shop.clock, shop.store, shop.usage
-    subscribing = Subscribing(store, clock)
-    invoicing = Invoicing(shop.main, usage.query, drain=usage.worker.drain, clock=clock)
     payments = open_payments(shop.main, settings, clock)
     return create_console_app(
         Console(
@@ -58,8 +55,8 @@ def console_app(shop: Shop) -> FastAPI:
                 store,
                 usage.query,
                 usage.activity,
-                previewing=Previewing(subscribing, invoicing),
-                subscribing=subscribing,
+                previewing=shop.previewing,
+                subscribing=shop.subscribing,
                 clock=clock,
             ),
             catalogs=CatalogDesk(store, clock),
@@ -68,5 +65,6 @@ def console_app(shop: Shop) -> FastAPI:
             invoices=InvoiceDesk(shop.main, payments, clock),
             tickets=open_helpdesk(shop),
             owners=OwnerDesk(shop.main),
+            setup=SetupDesk(store, clock, portal_name=brand.name, portal_folder=settings.portal_dir),
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -81,41 +82,18 @@ class RoutingDesk:
 
     def save_service(self, service: UUID | None, draft: ServiceDraft) -> UUID:
         """See `Routing.save_service`."""
-        document = {
-            "name": draft.name or None,
-            "url": draft.url,
-            "retries": draft.retries,
-            "connect_timeout": draft.connect_timeout,
-            "read_timeout": draft.read_timeout,
-            "write_timeout": draft.write_timeout,
-            "enabled": draft.enabled,
-        }
         with self._change() as gateway:
-            if service is None:
-                stored = gateway.services.create(document)
-            else:
-                stored = gateway.services.update(str(service), document)
-            _guard(gateway, "service", stored.id, draft.guards)
-        return stored.id
+            return _save_service(gateway, service, draft)
 
     def save_route(self, route: UUID | None, draft: RouteDraft) -> UUID:
         """See `Routing.save_route`."""
-        document: dict[str, Any] = {
-            "name": draft.name or None,
-            "service": None if draft.service is None else {"id": str(draft.service)},
-            "paths": list(draft.paths) or None,
-            "methods": list(draft.methods) or None,
-            "hosts": list(draft.hosts) or None,
-            "strip_path": draft.strip_path,
-            "preserve_host": draft.preserve_host,
-        }
         with self._change() as gateway:
-            if route is None:
-                stored = gateway.routes.create(document)
-            else:
-                stored = gateway.routes.update(str(route), document)
-            _guard(gateway, "route", stored.id, draft.guards)
-        return stored.id
+            return _save_route(gateway, route, draft)
+
+    def create_api(self, service: ServiceDraft, route: RouteDraft) -> None:
+        """See `Routing.create_api`."""
+        with self._change() as gateway:
+            _save_route(gateway, None, replace(route, service=_save_service(gateway, None, service)))
 
     def delete_service(self, service: UUID) -> None:
         """See `Routing.delete_service`."""
@@ -149,6 +127,38 @@ class RoutingDesk:
                 known = sums[route]
                 sums[route] = _Calls(known.calls + row.requests, known.errors + failed)
         return sums
+
+
+def _save_service(gateway: Gateway, service: UUID | None, draft: ServiceDraft) -> UUID:
+    document = {
+        "name": draft.name or None,
+        "url": draft.url,
+        "retries": draft.retries,
+        "connect_timeout": draft.connect_timeout,
+        "read_timeout": draft.read_timeout,
+        "write_timeout": draft.write_timeout,
+        "enabled": draft.enabled,
+    }
+    services = gateway.services
+    stored = services.create(document) if service is None else services.update(str(service), document)
+    _guard(gateway, "service", stored.id, draft.guards)
+    return stored.id
+
+
+def _save_route(gateway: Gateway, route: UUID | None, draft: RouteDraft) -> UUID:
+    document: dict[str, Any] = {
+        "name": draft.name or None,
+        "service": None if draft.service is None else {"id": str(draft.service)},
+        "paths": list(draft.paths) or None,
+        "methods": list(draft.methods) or None,
+        "hosts": list(draft.hosts) or None,
+        "strip_path": draft.strip_path,
+        "preserve_host": draft.preserve_host,
+    }
+    routes = gateway.routes
+    stored = routes.create(document) if route is None else routes.update(str(route), document)
+    _guard(gateway, "route", stored.id, draft.guards)
+    return stored.id
 
 
 def _service(gateway: Gateway, service: Service, calls: Mapping[UUID, _Calls]) -> ServiceView:

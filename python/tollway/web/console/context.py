@@ -15,6 +15,7 @@ from tollway.web.console.ports.operators import Operators
 from tollway.web.console.ports.owners import Owners
 from tollway.web.console.ports.revenue import Revenue
 from tollway.web.console.ports.routing import Routing
+from tollway.web.console.ports.setup import ShopSetup
 from tollway.web.console.ports.tickets import Tickets
 from tollway.web.console.ports.watch import Watch
 from tollway.web.ui.site import Site
@@ -37,6 +38,7 @@ class Console:
     invoices: Invoices
     tickets: Tickets
     owners: Owners
+    setup: ShopSetup
 
     @staticmethod
     def operator(request: Request) -> SignedInOperator:

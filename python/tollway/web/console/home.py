@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -67,7 +67,7 @@ def add_pages(routes: Routes, console: Console) -> None:
 
 
 def _todos(console: Console) -> Sequence[Todo]:
-    found = []
+    found = list(_unfinished(console))
     unpaid = console.invoices.unpaid()
     if unpaid.count:
         found.append(
@@ -101,6 +101,30 @@ def _todos(console: Console) -> Sequence[Todo]:
         if node.lagging
     ]
     return found
+
+
+def _unfinished(console: Console) -> Iterator[Todo]:
+    """What setting up has left undone."""
+    state = console.setup.state()
+    if not state.seller_known:
+        yield Todo(
+            "Invoices can't be finalised",
+            "They have to name who issues them: name, address, country.",
+            "Fill it in",
+            "/setup/seller",
+            bad=True,
+        )
+    if not state.routes:
+        yield Todo(
+            "No call reaches an API", "There is no service with a route yet.", "Add an API", "/setup/api"
+        )
+    if not state.plans:
+        yield Todo(
+            "Nothing is for sale",
+            "There is no plan to choose on the portal.",
+            "Publish a plan",
+            "/setup/plan",
+        )
 
 
 def _percent(part: Money, whole: Money) -> str:

@@ -126,6 +126,9 @@ class Routing(Protocol):
     def save_route(self, route: UUID | None, draft: RouteDraft) -> UUID:
         """Create a route, or change the one of this id, as `save_service` does."""
 
+    def create_api(self, service: ServiceDraft, route: RouteDraft) -> None:
+        """Create a service and a route that leads to it, both or neither. Raises `Refused`."""
+
     def delete_service(self, service: UUID) -> None:
         """Delete a service. Raises `Refused` while it has routes."""
 
