@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from tollway.accounts.models import Organisation, SignedIn
 from tollway.app.mail import Outbox
 from tollway.app.shop import Shop
+from tollway.app.trial import TRIAL_TAG
 from tollway.gateway.models import KeyAuth
 from tollway.gateway.service import Gateway
 from tollway.kernel.errors import Conflict, InvalidInput, NotFound
@@ -125,7 +126,9 @@ class OrganisationKeys:
             return []
         now = self.shop.clock.now()
         found = gateway.key_auths.repository.all(consumer_id=organisation.consumer)
-        return [each for each in found if each.expires_at is None or each.expires_at > now]
+        # Keys of try-it come and go by themselves: nobody has them, and they count for no bound.
+        theirs = [each for each in found if TRIAL_TAG not in (each.tags or ())]
+        return [each for each in theirs if each.expires_at is None or each.expires_at > now]
 
     def _mine(self, gateway: Gateway, organisation: Organisation, key: UUID) -> KeyAuth:
         for credential in self._working(gateway, organisation):

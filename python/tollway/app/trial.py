@@ -16,11 +16,12 @@ from uuid import UUID
 
 import httpx2
 
-from tollway.accounts.models import Organisation
+from tollway.accounts.models import SignedIn
 from tollway.gateway.ports import ConnectedGateways
 from tollway.kernel.clock import Clock
 from tollway.kernel.errors import Conflict
 from tollway.storage.gateway import GatewayStore
+from tollway.storage.key_labels import SqlKeyLabels
 from tollway.web.openapi.call import Call
 from tollway.web.portal.ports.trial import GatewaySilent, TrialAnswer, TrialsBusy
 
@@ -29,6 +30,7 @@ __all__ = ["TRIAL_TAG", "ProxyTrial"]
 TRIAL_TAG = "tollway-try-it"
 """Marks keys that try-it made: pages that list keys leave them out."""
 
+_NAME = "Try it"
 _LIFE = timedelta(minutes=15)
 _LEAST_LEFT = timedelta(minutes=1)
 _APPLIED_WITHIN = 5.0
@@ -68,9 +70,9 @@ class ProxyTrial:
         self._lock = threading.Lock()
         self._keys: dict[UUID, _Key] = {}
 
-    def key(self, organisation: Organisation) -> str:
+    def key(self, member: SignedIn) -> str:
         """See `Trial.key`. Keys live in this process's memory alone: after a restart there are new ones."""
-        consumer = organisation.consumer
+        consumer = member.organisation.consumer
         if consumer is None:
             raise Conflict("choose a plan first: calls are made on it")
         with self._lock:
@@ -79,20 +81,23 @@ class ProxyTrial:
             present = self._keys.get(consumer)
             if present is not None and present.ends_at - now > _LEAST_LEFT:
                 return present.text
-        made, version = self._make(consumer)
+        made, version = self._make(consumer, member)
         # Until every gateway knows it, it would be refused.
         self._gateways.wait_applied(version, _APPLIED_WITHIN)
         with self._lock:
             self._keys[consumer] = made
         return made.text
 
-    def _make(self, consumer: UUID) -> tuple[_Key, int]:
+    def _make(self, consumer: UUID, member: SignedIn) -> tuple[_Key, int]:
         seconds = int(_LIFE.total_seconds())
-        with self._store.write() as gateway:
+        with self._store.database.write() as connection, self._store.join(connection) as gateway:
             credential = gateway.key_auths.create(
                 {"consumer": {"id": str(consumer)}, "ttl": seconds, "tags": [TRIAL_TAG]}
             )
-            made = _Key(gateway.key_auths.reveal(credential), self._clock.now() + _LIFE)
+            now = self._clock.now()
+            # Its calls are in the organisation's usage under this name.
+            SqlKeyLabels(connection).add(credential.id, _NAME, member.user.id, now)
+            made = _Key(gateway.key_auths.reveal(credential), now + _LIFE)
             version = gateway.version
         return made, version
 

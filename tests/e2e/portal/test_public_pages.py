@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.browser import Tab, served
 from tests.support.portal import Storefront
-from tollway.accounts.models import Organisation
+from tollway.accounts.models import SignedIn
 from tollway.web.openapi.call import Call
 from tollway.web.portal.ports.trial import TrialAnswer
 
@@ -22,7 +22,7 @@ _SWAGGER = 1_000_000  # packed, and loaded by a click alone
 class _Gateway:
     """Takes the place of the gateway: answers with what it was asked."""
 
-    def key(self, _organisation: Organisation) -> str:
+    def key(self, _member: SignedIn) -> str:
         return "key"
 
     def send(self, call: Call) -> TrialAnswer:
@@ -106,7 +106,7 @@ def test_a_call_is_tried_with_scripts(tab: Tab, front: Storefront) -> None:
         tab.check("tried")
         page.get_by_label("id", exact=True).fill("403")
         page.get_by_role("button", name="Send request").click()
-        expect(page.get_by_role("link", name="Add extra")).to_have_attribute("href", "/billing?add-on=extra")
+        expect(page.get_by_role("link", name="Add extra")).to_have_attribute("href", "/billing/add-ons/extra")
         tab.check("tried-refused")
         page.get_by_label("id", exact=True).fill("")
         page.get_by_role("button", name="Send request").click()

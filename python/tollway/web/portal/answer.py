@@ -125,7 +125,7 @@ def _advice(answer: TrialAnswer) -> Advice | None:
             "Too many calls.",
             f"{text} and send it again. A larger plan allows more.",
             "Change the plan",
-            "/billing",
+            "/billing/change",
         )
     return _FAILED if answer.status >= 500 else _ADVICE.get(answer.status)
 
@@ -146,12 +146,12 @@ def _offer(said: dict[str, object]) -> Advice:
     addons, plans = _names(said.get("addons")), _names(said.get("plans"))
     title = f"Your plan doesn't have {feature}."
     if addons:
-        path = f"/billing?add-on={quote(addons[0], safe='')}"
+        path = f"/billing/add-ons/{quote(addons[0], safe='')}"
         return Advice(
             title, f"The add-on {' or '.join(addons)} brings it, at once.", f"Add {addons[0]}", path
         )
     if plans:
-        return Advice(title, f"It is in {' and '.join(plans)}.", "Change the plan", "/billing")
+        return Advice(title, f"It is in {' and '.join(plans)}.", "Change the plan", "/billing/change")
     return Advice(title, "No plan on sale has it; write to us.")
 
 

@@ -63,8 +63,7 @@ def add_pages(routes: Routes, portal: Portal) -> None:
         answer: ShownAnswer | None = None
         problem = ""
         try:
-            organisation = portal.member(request).organisation
-            key = trial.key(organisation) if operation.key is not None else None
+            key = trial.key(portal.member(request)) if operation.key is not None else None
             call = build_call(operation, typed_values(form, operation), typed_body(form), key, api.base_path)
             answer = shown_answer(trial.send(call), call, key)
         except InvalidInput as fault:
@@ -154,7 +153,7 @@ def _explored(portal: Portal, trial: Trial, request: Request, asked: Mapping[str
     body = asked.get("body")
     if body is not None and (not isinstance(body, str) or len(body) > LARGEST_BODY):
         raise InvalidInput("body", "not a text, or too long", f"send at most {LARGEST_BODY:,} characters")
-    key = trial.key(portal.member(request).organisation) if operation.key is not None else None
+    key = trial.key(portal.member(request)) if operation.key is not None else None
     return build_call(operation, values, body, key, api.base_path)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.portal import Storefront, Visitor
-from tollway.accounts.models import Organisation
+from tollway.accounts.models import SignedIn
 from tollway.kernel.errors import Conflict
 from tollway.web.openapi.call import Call
 from tollway.web.portal.answer import ShownAnswer, shown_answer
@@ -34,10 +34,10 @@ class _Gateway:
     answer: TrialAnswer | Exception = field(default_factory=_answer)
     calls: list[Call] = field(default_factory=list)
 
-    def key(self, organisation: Organisation) -> str:
-        if organisation.consumer is None:
+    def key(self, member: SignedIn) -> str:
+        if member.organisation.consumer is None:
             raise Conflict("choose a plan first: calls are made on it")
-        return f"key-of-{organisation.slug}"
+        return f"key-of-{member.organisation.slug}"
 
     def send(self, call: Call) -> TrialAnswer:
         self.calls.append(call)
@@ -149,7 +149,7 @@ def test_without_a_plan_there_is_the_way_to_one(front: Storefront, gateway: _Gat
     visitor = front.visitor(signed)
     _send(visitor, "get-city", **{"path.id": "1"})
     assert "Choose a plan first" in visitor.words
-    assert 'href="/pricing">See the plans' in visitor.text
+    assert 'href="/start">Choose a plan' in visitor.text
     assert gateway.calls == []
 
 
@@ -176,7 +176,7 @@ def test_refusals_come_with_advice() -> None:
     assert (told.title, told.action) == ("Your plan doesn't have data_v2.", "Change the plan")
     told = _shown(_answer(json.dumps(feature | {"addons": ["extra"]}).encode(), 403)).advice
     assert told is not None
-    assert (told.action, told.path) == ("Add extra", "/billing?add-on=extra")
+    assert (told.action, told.path) == ("Add extra", "/billing/add-ons/extra")
     told = _shown(_answer(b"{}", 429, _JSON, ("retry-after", "41"))).advice
     assert told is not None
     assert told.text.startswith("Wait 41 seconds")
@@ -226,8 +226,8 @@ def _explore(visitor: Visitor, asked: Any) -> Any:
 
 def test_the_explorer_calls_operations_of_the_file_alone(visitor: Visitor, gateway: _Gateway) -> None:
     gateway.answer = _answer(
-        b"<script>1</script>", 200, ("content-type", "text/html"), ("set-cookie", "a=b"), ("clear-site-data", "*"),
-        ("content-security-policy", "x"), ("x-kong-request-id", "7f"),
+        b"<script>1</script>", 200, ("content-type", "text/html"), ("set-cookie", "a=b"),
+        ("clear-site-data", "*"), ("content-security-policy", "x"), ("x-kong-request-id", "7f"),
     )  # fmt: skip
     asked = {
         "method": "GET",

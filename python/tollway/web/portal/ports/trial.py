@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from tollway.accounts.models import Organisation
+from tollway.accounts.models import SignedIn
 from tollway.kernel.errors import Conflict, TollwayError
 from tollway.web.openapi.call import Call
 
@@ -39,8 +39,8 @@ class TrialAnswer:
 class Trial(Protocol):
     """Sends a visitor's calls to the gateway, with a key of theirs that ends soon."""
 
-    def key(self, organisation: Organisation) -> str:
-        """Return a key of the organisation's consumer that every gateway knows; it ends within 15 minutes.
+    def key(self, member: SignedIn) -> str:
+        """Return a key of their organisation's consumer that every gateway knows; it ends within 15 minutes.
 
         Raises `Conflict` where the organisation has no consumer yet.
         """
