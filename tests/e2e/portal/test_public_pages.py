@@ -43,14 +43,14 @@ class _Gateway:
 @pytest.fixture
 def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storefront]:
     monkeypatch.setattr("tollway.app.portal.ProxyTrial", lambda *_, **__: _Gateway())
-    catalog = (_ROOT / "demo/catalog.yaml").read_text()
+    catalog = (_ROOT / "demo/shop/catalog.yaml").read_text()
     front = Storefront(tmp_path, catalog=catalog, portal_dir=_ROOT / "demo/portal")
     yield front
     front.close()
 
 
 def _sign_in(tab: Tab, front: Storefront, url: str) -> None:
-    slug = front.join("Meridian Freight").organisation.slug
+    slug = front.join("Meridian Freight", "growth").organisation.slug
     tab.context.add_cookies([{"name": "tollway_portal_session", "value": slug, "url": url}])
 
 
@@ -80,8 +80,8 @@ def test_the_slider_moves_the_price(tab: Tab, front: Storefront) -> None:
         slider = page.get_by_role("slider")
         slider.focus()
         page.keyboard.press("End")
-        expect(page.locator("[data-volume]")).to_have_text("10,000")
-        expect(slider).to_have_attribute("aria-valuetext", "10,000 calls")
+        expect(page.locator("[data-volume]")).to_have_text("1,000,000")
+        expect(slider).to_have_attribute("aria-valuetext", "1,000,000 calls")
         page.keyboard.press("Home")
         expect(page.locator("[data-volume]")).to_have_text("10")
         assert tab.complaints == []
@@ -125,7 +125,7 @@ def test_a_call_is_tried_without_scripts(chromium: Browser, front: Storefront) -
         page.goto(f"{url}/pricing")
         page.locator("#at").fill("1000")
         page.get_by_role("button", name="Work it out").click()
-        expect(page.locator("[data-volume]")).to_have_text("10,000")
+        expect(page.locator("[data-volume]")).to_have_text("1,000,000")
     context.close()
 
 

@@ -28,7 +28,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
     def open_(folder: Path | None) -> Visitor:
         (tmp_path / "data").mkdir()
-        catalog = (_ROOT / "demo/catalog.yaml").read_text()
+        catalog = (_ROOT / "demo/shop/catalog.yaml").read_text()
         front = Storefront(tmp_path / "data", catalog=catalog, portal_dir=folder)
         fronts.append(front)
         return front.visitor()
@@ -45,22 +45,23 @@ def test_landing_has_the_hero_the_price_and_the_plans(opened: Opened) -> None:
         "Ask for a place, have its facts.",
         "GET /v1/cities/{id}",
         "Plans",
-        "$0.04 up to 200",
-        "Start with Pro",
+        "$0.006 up to 20,000",
+        "Start with Growth",
+        "as add-on Nearest search",
     ):
         assert words in visitor.words
-    assert 'href="/sign-up?plan=pro"' in visitor.text
+    assert 'href="/sign-up?plan=growth"' in visitor.text
 
 
 def test_price_is_worked_out_without_scripts_too(opened: Opened) -> None:
     visitor = opened(_DEMO)
     visitor.get("/pricing?calls=2000")
-    assert "On Free you pay" in visitor.words
-    assert "Pro: $100.00" in visitor.words  # 49 + 150 × 0.04 + 1,800 × 0.025
-    assert "Enterprise: $529.00" in visitor.words
+    assert "On Starter you pay $58 .00" in visitor.words  # 49 + 1,000 × 0.009
+    assert "Free: stops at 500" in visitor.words
+    assert "Growth: $199.00" in visitor.words
     visitor.get("/pricing/estimate?at=1000")
     assert "<html" not in visitor.text
-    assert "10,000" in visitor.words
+    assert "1,000,000" in visitor.words
     for nonsense in ("calls=-1", "calls=1e9", f"calls={'9' * 4000}", "at=%C2%B2", "at=99999", "calls=%00"):
         visitor.get(f"/pricing?{nonsense}")
         assert visitor.status == 200
@@ -107,7 +108,7 @@ def test_machines_find_everything(opened: Opened) -> None:
 
 def test_portal_without_a_folder(opened: Opened) -> None:
     visitor = opened(None)
-    assert "Start with Pro" in visitor.get("/")
+    assert "Start with Growth" in visitor.get("/")
     assert "No reference yet" in visitor.get("/reference")
     assert "No guide yet" in visitor.get("/guides")
     for path in ("/reference/x", "/openapi.json", "/openapi.yaml", "/guides/x", "/reference.md"):

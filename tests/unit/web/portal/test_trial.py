@@ -55,7 +55,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> _Gateway:
 
 @pytest.fixture
 def front(tmp_path: Path, gateway: _Gateway) -> Iterator[Storefront]:  # noqa: ARG001  # stands in its place
-    catalog = (_ROOT / "demo/catalog.yaml").read_text()
+    catalog = (_ROOT / "demo/shop/catalog.yaml").read_text()
     front = Storefront(tmp_path, catalog=catalog, portal_dir=_ROOT / "demo/portal")
     yield front
     front.close()
@@ -63,7 +63,7 @@ def front(tmp_path: Path, gateway: _Gateway) -> Iterator[Storefront]:  # noqa: A
 
 @pytest.fixture
 def visitor(front: Storefront) -> Visitor:
-    return front.visitor(front.join("Meridian"))
+    return front.visitor(front.join("Meridian", "starter"))
 
 
 def _send(visitor: Visitor, slug: str, **fields: str) -> str:
