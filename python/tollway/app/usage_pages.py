@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -34,6 +34,7 @@ from tollway.web.portal.ports.usage import (
     Limit,
     PeriodChoice,
     Share,
+    Slot,
     UsageView,
 )
 
@@ -87,6 +88,8 @@ class CustomerUsage:
         zone = time_zone(plan.timezone)
         metered = Metered.read(self._query, subscription.customer, within, until, zone)
         days = days_of(metered)
+        if not any(metered_part(one) for one in within):
+            days = self._calls_by_day(organisation, days)
         hours = [] if day is None else hours_of(self._query, metered, day)
         invoice = self._invoice(subject, chosen)
         activity = self._rows(organisation, chosen, ("route", "credential", "status"))
@@ -135,7 +138,8 @@ class CustomerUsage:
             start=start, end=now + timedelta(hours=1), by=(), consumer=found.consumer
         )
         seen = f"{rows[0].requests}-{format_instant(rows[0].last_at)}" if rows else "0"
-        return f"{phase.id.hex[-6:]}-{format_instant(start)}-{len(found.phases)}-{seen}"
+        has = f"{phase.id.hex[-6:]}-{len(found.phases)}-{len(found.items)}"
+        return f"{has}-{format_instant(start)}-{seen}"
 
     def rows(self, organisation: Organisation, *, period: int = 0) -> Iterator[Sequence[str | int]]:
         """See `UsagePages.rows`."""
@@ -181,6 +185,27 @@ class CustomerUsage:
             by=by,
             consumer=organisation.consumer,
         )
+
+    def _calls_by_day(self, organisation: Organisation, days: Sequence[Slot]) -> list[Slot]:
+        """Return the same days with every call: a plan that meters nothing includes them all."""
+        if not days:
+            return []
+        rows = self._activity.activity(
+            start=days[0].start, end=days[-1].end, by=("hour",), consumer=organisation.consumer
+        )
+        return [
+            replace(
+                day,
+                included=Decimal(
+                    sum(
+                        row.requests
+                        for row in rows
+                        if isinstance(row.keys[0], datetime) and day.start <= row.keys[0] < day.end
+                    )
+                ),
+            )
+            for day in days
+        ]
 
     def _invoice(self, subject: _Subject, period: PeriodChoice) -> Invoice | None:
         if period.number == 0:

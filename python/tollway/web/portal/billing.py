@@ -18,7 +18,7 @@ from tollway.web.invoice.page import figure, invoice_page
 from tollway.web.invoice.pdf import invoice_pdf
 from tollway.web.portal.account_format import install
 from tollway.web.portal.context import Portal
-from tollway.web.portal.offer.table import plan_table
+from tollway.web.portal.offer.table import PlanTable, plan_table
 from tollway.web.portal.offer.words import amount
 from tollway.web.portal.ports.billing import BillingView
 from tollway.web.ui.access import Access
@@ -68,11 +68,13 @@ class _Pages:
         view = self._billing.view(organisation)
         invoices = self._billing.invoices(organisation)
         customer = organisation.customer
+        plans = plan_table(offer, self._portal.content().portal)
         return self._site.render(
             request,
             "account/billing.html",
             view=view,
-            plans=plan_table(offer, self._portal.content().portal),
+            plans=plans,
+            plan_title="" if view is None else _title_of(plans, view.plan.plan.name),
             addons=[] if view is None else _addon_rows(offer.addons, view),
             invoices=invoices[:_INVOICES_SHOWN],
             more=len(invoices) > _INVOICES_SHOWN,
@@ -120,6 +122,12 @@ class _Pages:
             media_type="application/pdf",
             headers={"content-disposition": f'inline; filename="{name}.pdf"'},
         )
+
+
+def _title_of(plans: PlanTable | None, name: str) -> str:
+    """Return what the seller calls a plan; one that is sold no more has its name alone."""
+    columns = () if plans is None else plans.columns
+    return next((column.title for column in columns if column.name == name), name)
 
 
 def _addon_rows(addons: Sequence[AddOnVersion], view: BillingView) -> list[AddOnRow]:

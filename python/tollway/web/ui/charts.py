@@ -199,15 +199,17 @@ def twin(
 
 
 def nice_step(top: Number, lines: int = 3) -> Fraction:
-    """Return the smallest round step of which at most `lines` fit below `top`; 1 where nothing is to show."""
+    """Return the smallest round step of which at most `lines` fit below `top`: whole, unless `top` is small."""
     if top <= 0:
         return Fraction(1)
     least = Fraction(top) / (lines + 1)
     size = Fraction(10) ** (math.floor(math.log10(least)) - 1)
     while True:
         for factor in (Fraction(1), Fraction(2), Fraction(5, 2), Fraction(5)):
-            if Fraction(top) // (size * factor) <= lines:
-                return size * factor
+            step = size * factor
+            # Half a call is nothing to draw a line at.
+            if Fraction(top) // step <= lines and (step.denominator == 1 or top < 4):
+                return step
         size *= 10
 
 

@@ -38,6 +38,8 @@ plans:
       - model: graduated
         meter: api_calls
         tiers: [{up_to: "10", unit_amount: "0"}, {up_to: null, unit_amount: "0.013"}]
+  - name: flat
+    prices: [{model: flat, amount: "5.00"}]
   - name: medium
     quota: {api_calls: 400}
     prices:
@@ -165,6 +167,18 @@ def test_an_upgrade_within_the_period_keeps_the_days_before_it(front: Storefront
     assert [slot.charged for slot in view.days][4] == 5
     assert 10 < [slot.charged for slot in view.days][1] < 12
     assert [limit.used for limit in view.limits] == [17]
+
+
+def test_a_plan_that_meters_nothing_shows_its_calls_all_the_same(front: Storefront) -> None:
+    us = front.join("Meridian Freight", "flat")
+    front.world.go_to(START + timedelta(days=2))
+    _use(front, us, 7, START + timedelta(days=1, hours=3))
+    view = _view(front, us)
+    assert view.gauge is None
+    assert [slot.included for slot in view.days] == [0, 7, 0]
+    visitor = front.visitor(us)
+    visitor.get("/usage")
+    assert visitor.status == 200
 
 
 @pytest.mark.parametrize("seed", [1, 2])
