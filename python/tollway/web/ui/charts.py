@@ -199,7 +199,7 @@ def twin(
 
 
 def nice_step(top: Number, lines: int = 3) -> Fraction:
-    """Return the smallest round step of which at most `lines` fit below `top`: whole, unless `top` is small."""
+    """Return the smallest round step of which at most `lines` fit below `top`; whole, unless that is small."""
     if top <= 0:
         return Fraction(1)
     least = Fraction(top) / (lines + 1)
