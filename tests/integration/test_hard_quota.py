@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -147,6 +148,48 @@ def test_exactly_the_quota_passes_and_none_after_a_kill(shop: Shop) -> None:
     view["plan"], view["quotas"][0]["limit"] = "pro", QUOTA + 2
     shop.grant(view)
     assert _call(shop, "/length") == {200: 2, 429: CLIENTS * EACH - 2}
+
+
+@pytest.mark.timeout(150)
+def test_kills_under_load_cost_the_caller_at_most_what_was_in_flight(shop: Shop) -> None:
+    limit, senders, kills = 600, 8, 3
+    shop.grant(_granted(quota=limit))
+    clients = [Client(shop.stack.ports["proxy"], shop.keys[number % 2]) for number in range(senders)]
+    stop = threading.Event()
+
+    def send(client: Client) -> None:
+        while not stop.is_set():
+            client.get("/length")
+            time.sleep(0.01)
+        client.close()
+
+    def passed() -> int:
+        return sum(client.statuses[200] for client in clients)
+
+    def until(done: Callable[[], bool]) -> None:
+        give_up = time.monotonic() + 40
+        while not done():
+            assert time.monotonic() < give_up, f"{passed()} have passed"
+            time.sleep(0.002)
+
+    threads = [threading.Thread(target=send, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    try:
+        for kill in range(1, kills + 1):
+            target = kill * 100
+            until(lambda: passed() >= target)  # noqa: B023  # done before the next
+            shop.stack.roles["gateway"].kill()
+            shop.stack.roles["gateway"].start()
+            shop.stack.wait_ready()
+        refused = sum(client.statuses[429] for client in clients)
+        until(lambda: sum(client.statuses[429] for client in clients) > refused + senders)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert limit - kills * senders <= passed() <= limit
+    assert shop.get().status_code == 429
 
 
 @pytest.mark.timeout(60)
