@@ -67,9 +67,11 @@ impl Exchange {
 
     /// Lets go of what other threads share, and gives back what was reserved for a request that left no usage event.
     fn release(&mut self) {
-        if let (Some(allowances), Some(counters)) = (self.allowances.take(), &self.counters) {
+        if let (Some(allowances), Some(counters)) = (&self.allowances, &self.counters) {
             allowances.cancel(counters);
         }
+        // Not taken out of its place: it is large, and most requests have none.
+        self.allowances = None;
         self.route = None;
         self.config = None;
         self.consumer = None;

@@ -39,6 +39,9 @@ const OWN_RESPONSE_HEADERS: [&[u8]; 4] = [
 /// And where rate-limiting ran, those that begin so.
 const RATE_PREFIXES: [&[u8]; 2] = [b"ratelimit", b"x-ratelimit-"];
 
+/// The policies of all windows with the largest numbers, and of some quotas.
+type LimitText = Text<512>;
+
 impl Exchange {
     /// Writes the path and query to ask the upstream for.
     pub fn write_target<H>(&self, head: &RequestHead<'_, H>, out: &mut Vec<u8>) {
@@ -134,7 +137,7 @@ impl Exchange {
     }
 
     fn write_forwarded<H: Headers>(&self, head: &RequestHead<'_, H>, out: &mut impl HeaderSink) {
-        let mut address = Text::default();
+        let mut address = Text::<64>::default();
         // A `Text` takes whatever is written.
         let _ = write!(address, "{}", head.client.ip().to_canonical());
         let before = head
@@ -251,7 +254,7 @@ impl Exchange {
         if self.rate.is_none() && self.allowances.is_none() {
             return;
         }
-        let (mut policies, mut state) = (Text::default(), Text::default());
+        let (mut policies, mut state) = (LimitText::default(), LimitText::default());
         if let Some(rate) = &self.rate {
             rate.write(out, &mut policies, &mut state);
         }
@@ -311,7 +314,7 @@ impl Rate {
     }
 
     /// Kong's headers; what those of the IETF's draft say goes to `policies` and `state`.
-    fn write(&self, out: &mut impl HeaderSink, policies: &mut Text, state: &mut Text) {
+    fn write(&self, out: &mut impl HeaderSink, policies: &mut LimitText, state: &mut LimitText) {
         for window in Window::ALL {
             let Some(limit) = self.limits.get(window) else {
                 continue;
@@ -339,7 +342,7 @@ impl Rate {
 }
 
 /// An item of the draft's lists: the policy's name and two numbers about it. One without room is left out.
-fn push_item(text: &mut Text, name: &str, one: (&[u8], u64), other: (&[u8], u64)) {
+fn push_item(text: &mut LimitText, name: &str, one: (&[u8], u64), other: (&[u8], u64)) {
     text.push_whole(|text| {
         text.push(if text.bytes().is_empty() {
             b"\""

@@ -4,18 +4,15 @@ use std::fmt;
 
 use crate::limits::Date;
 
-/// The longest text: the policies of all windows and of some quotas, with the largest numbers.
-const ROOM: usize = 768;
-
 /// A text that is being put together. What doesn't fit is left out.
-pub(super) struct Text {
+pub(super) struct Text<const ROOM: usize> {
     bytes: [u8; ROOM],
     length: usize,
     /// Something didn't fit.
     is_short: bool,
 }
 
-impl Default for Text {
+impl<const ROOM: usize> Default for Text<ROOM> {
     fn default() -> Self {
         Self {
             bytes: [0; ROOM],
@@ -25,7 +22,7 @@ impl Default for Text {
     }
 }
 
-impl Text {
+impl<const ROOM: usize> Text<ROOM> {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let end = self.length + bytes.len();
         if let Some(room) = self.bytes.get_mut(self.length..end) {
@@ -55,7 +52,7 @@ impl Text {
     }
 }
 
-impl fmt::Write for Text {
+impl<const ROOM: usize> fmt::Write for Text<ROOM> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text.as_bytes());
         Ok(())
@@ -135,13 +132,13 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_out_whole() {
-        let mut text = Text::default();
-        text.push(&[b'x'; ROOM - 3]);
+        let mut text = Text::<16>::default();
+        text.push(&[b'x'; 13]);
         text.push_whole(|text| {
             text.push(b"ab");
             text.push(b"cd");
         });
-        assert_eq!(text.bytes().len(), ROOM - 3);
+        assert_eq!(text.bytes().len(), 13);
         text.push_whole(|text| text.push(b"abc"));
         assert!(text.bytes().ends_with(b"xabc"));
     }
