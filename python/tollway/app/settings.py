@@ -55,7 +55,8 @@ def _origin(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
+    beyond = parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username
+    if parts.scheme not in {"http", "https"} or not parts.hostname or beyond:
         raise ValueError("write scheme and host alone, e.g. https://api.example.com")
     return f"{parts.scheme}://{parts.netloc}".lower()
 

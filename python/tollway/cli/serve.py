@@ -15,10 +15,13 @@ __all__: list[str] = []
 
 @app.command()
 def serve(
+    *,
     role: Annotated[Role, typer.Option(help="Which part to run; 'all' supervises the three.")] = Role.ALL,
     data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept.")] = None,
     proxy_listen: Annotated[str | None, typer.Option(help="host:port for API clients.")] = None,
     admin_listen: Annotated[str | None, typer.Option(help="host:port of the Admin API.")] = None,
+    console_listen: Annotated[str | None, typer.Option(help="host:port of the console, or off.")] = None,
+    portal_listen: Annotated[str | None, typer.Option(help="host:port of the portal, or off.")] = None,
     status_listen: Annotated[str | None, typer.Option(help="host:port of /livez, /readyz, /metrics.")] = None,
 ) -> None:
     """Run the gateway, its Admin API and the worker until SIGTERM or Ctrl-C.
@@ -32,6 +35,8 @@ def serve(
         data_dir=data_dir,
         proxy_listen=proxy_listen,
         admin_listen=admin_listen,
+        console_listen=console_listen,
+        portal_listen=portal_listen,
         status_listen=status_listen,
     )
     configure_logging("supervisor" if role is Role.ALL else role.value)

@@ -9,9 +9,12 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
-_ANYWHERE = ("TOLLWAY_PROXY_LISTEN", "TOLLWAY_ADMIN_LISTEN", "TOLLWAY_STATUS_LISTEN")
+import pytest
+
+_ANYWHERE = tuple(f"TOLLWAY_{name}_LISTEN" for name in ("PROXY", "ADMIN", "CONSOLE", "PORTAL", "STATUS"))
 
 
 def _eventually(process: subprocess.Popen[bytes], path: Path) -> None:
@@ -38,3 +41,27 @@ def test_a_gateway_runs_alone_and_keeps_its_files_to_its_user(tmp_path: Path) ->
         assert gateway.wait(20) == 0
     files = [path for path in data.rglob("*") if path.is_file()]
     assert [path for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+
+
+@pytest.mark.timeout(240)
+def test_everything_is_announced_with_the_addresses_it_has(tmp_path: Path) -> None:
+    settings = dict.fromkeys(_ANYWHERE, "127.0.0.1:0") | {"TOLLWAY_CONSOLE_LISTEN": "off"}
+    environment = os.environ | settings | {"TOLLWAY_DATA_DIR": str(tmp_path / "data")}
+    command = (sys.executable, "-m", "tollway", "serve")
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("Tollway is ready"):
+                    break
+            rows = [process.stdout.readline().split() for _ in range(4)]
+            addresses = dict(rows)
+            assert list(addresses) == ["proxy", "admin", "portal", "status"]
+            with urllib.request.urlopen(f"{addresses['portal']}/sign-up", timeout=30) as answer:
+                page = answer.read().decode()
+            assert "Get a key" in page
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0

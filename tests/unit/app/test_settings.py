@@ -56,3 +56,34 @@ def test_secrets_are_not_shown() -> None:
     settings = Settings(secret_key="s" * 20, admin_token="t" * 20)
     assert "sss" not in repr(settings)
     assert "ttt" not in repr(settings)
+
+
+@pytest.mark.parametrize("value", ["", "off"])
+def test_a_site_can_be_switched_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLWAY_PORTAL_LISTEN", value)
+    assert load_settings().portal_listen == "off"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["example.com", "ftp://example.com", "https://", "https://example.com/shop", "https://a.b/?x", "//a.b"],
+)
+def test_a_public_address_is_scheme_and_host_alone(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLWAY_PORTAL_URL", value)
+    with pytest.raises(InvalidInput, match="TOLLWAY_PORTAL_URL: write scheme and host alone"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("listen", "origin"),
+    [
+        ("0.0.0.0:8003", "http://localhost:8003"),
+        ("[::1]:8003", "http://localhost:8003"),
+        ("10.1.2.3:80", "http://10.1.2.3:80"),
+    ],
+)
+def test_links_in_mails_begin_with_an_address_of_ours(listen: str, origin: str) -> None:
+    assert Settings(portal_listen=listen).portal_origin == origin
+    assert (
+        Settings(portal_listen=listen, portal_url="https://a.example/").portal_origin == "https://a.example"
+    )
