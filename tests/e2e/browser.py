@@ -82,7 +82,7 @@ class Tab:
             if width > viewport["width"]:
                 found.append(f"{size}: {width} px wide in a window of {viewport['width']}")
         page.set_viewport_size({"width": 1280, "height": 900})
-        assert found == []
+        assert found == [], found
         assert self.foreign == []
         assert self.complaints == [], self.complaints
         assert self.script_bytes <= scripts

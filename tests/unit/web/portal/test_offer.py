@@ -84,7 +84,7 @@ def test_table_says_what_the_catalog_says() -> None:
     }
     assert rows == {
         "Calls included a month": ["1,000", "10,000", "none"],
-        "Each call above that": ["nothing", "$0.002", "$0.05 for each 100 calls"],
+        "Each call above that": ["not possible", "$0.002", "$0.05 for each 100 calls"],
         "Bytes included a month": ["none", "none", "none"],
         "Each byte above that": ["not charged", "not charged", "$1 | priced per bytes ÷ 1,000,000,000"],
         "Calls a minute": [f"10 | {_WAIT}", f"1,000 | {_WAIT}", "No limit"],

@@ -35,7 +35,7 @@ _TAGS = {
 _ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "title"},
     "code": {"class"},
-    "div": {"class"},
+    "div": {"class", "tabindex"},
     "ol": {"start"},
     "pre": {"tabindex"},
     "span": {"class"},
@@ -79,7 +79,7 @@ class _Renderer(RendererHTML):
         return escape(tokens[idx].content)
 
     def table_open(self, *_: object) -> str:
-        return '<div class="scroll"><table class="table">'
+        return '<div class="scroll" tabindex="0"><table class="table">'
 
     def table_close(self, *_: object) -> str:
         return "</table></div>\n"

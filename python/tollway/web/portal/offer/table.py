@@ -178,7 +178,8 @@ def _included_cell(plan: Plan, prices: Sequence[Price], meter: str) -> Cell:
 def _cost_cell(version: PlanVersion, prices: Sequence[Price], unit: str) -> Cell:
     lines = [line for price in prices for line in price_lines(price, version.currency, unit)]
     if not lines:
-        return Cell("nothing", none=True) if prices else Cell("not charged", none=True)
+        stops = any(price.meter in version.plan.quota for price in prices)
+        return Cell("not possible" if stops else "nothing" if prices else "not charged", none=True)
     return Cell(lines[0], tuple(lines[1:]))
 
 
