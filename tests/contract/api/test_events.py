@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from tests.support.databases import migrated
 from tests.support.gateway import NoGateways, open_store
+from tests.support.portal import Storefront
 from tollway.app.event_reports import EventIntake
 from tollway.app.external_usage import ExternalUsage
 from tollway.kernel.clock import ManualClock, SystemClock
@@ -242,3 +243,20 @@ def test_it_is_described(world: World) -> None:
         "application/cloudevents+json",
         "application/cloudevents-batch+json",
     }
+
+
+def test_the_portal_takes_a_customer_s_events(tmp_path: Path) -> None:
+    front = Storefront(tmp_path)
+    signed = front.join("acme")
+    with front.store.write() as gateway:
+        gateway.key_auths.create({"consumer": {"username": signed.organisation.slug}, "key": "acme-key"})
+    client = TestClient(front.app, base_url="http://shop")
+    content = json.dumps(event(subject=signed.organisation.slug, time=...))
+    answers = [
+        client.post("/tollway/v1/events", content=content, headers={**SINGLE, **shown}).status_code
+        for shown in ({"apikey": "acme-key"}, {"apikey": "other-key"}, {"cookie": "session=x"})
+    ]
+    assert answers == [200, 401, 401]
+    (found,) = front.world.query.by_consumer()
+    assert (found.meter, found.quantity, found.consumer) == ("units", 5, signed.organisation.consumer)
+    front.close()
