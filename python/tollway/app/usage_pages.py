@@ -174,7 +174,8 @@ class CustomerUsage:
             if found is None or found.customer != organisation.customer:
                 return None
             invoices = commerce.invoices.of_subscription(found.id)
-        return _Subject(found, invoices, _periods(found, now))
+        periods = _periods(found, now)
+        return _Subject(found, invoices, periods) if periods else None
 
     def _rows(
         self, organisation: Organisation, period: PeriodChoice, by: Sequence[By]

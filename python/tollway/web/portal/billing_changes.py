@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import Request
 from starlette.responses import Response
 
+from tollway.billing.payments.models import PaymentMethod
 from tollway.web.portal.context import Portal
 from tollway.web.portal.ports.billing import ChangePreview
 from tollway.web.ui.access import Access
@@ -114,7 +115,12 @@ class _Pages:
             action=action,
             values={**values, **preview.agreed},
             again=again,
+            methods=self._methods(request),
         )
+
+    def _methods(self, request: Request) -> Sequence[PaymentMethod]:
+        customer = self._portal.member(request).organisation.customer
+        return [] if customer is None else self._portal.paying.methods(customer)
 
 
 def _posted(request: Request) -> dict[str, str]:

@@ -108,9 +108,11 @@ class _Pages:
         return self._site.redirect("/billing#cards", flash=f"{saved.label} is saved.")
 
     def cards(self, request: Request, setup: UUID) -> Response:
-        self._customer(request)
         if not self._paying.sandbox_cards:
             raise HTTPException(404)
+        # Not there where it is another's, and over where a card was chosen already.
+        if self._paying.finish_setup(self._customer(request), setup) is not None:
+            return self._site.redirect("/billing#cards")
         return self._site.render(
             request, "account/sandbox_cards.html", cards=self._paying.sandbox_cards, setup=setup
         )

@@ -40,14 +40,19 @@ class _Pages:
         self._usage = portal.usage
 
     def page(self, request: Request) -> Response:
-        return self._shown(request, "account/usage.html")
+        shown = self._shown(request, "account/usage.html")
+        return shown or self._portal.site.render(request, "account/usage_none.html")
 
     def live(self, request: Request) -> Response:
         """Answer with what changed since `seen`; 204 where nothing did, which htmx leaves as it is."""
         organisation = self._portal.member(request).organisation
         if request.query_params.get("seen") == self._usage.pulse(organisation):
             return Response(status_code=204)
-        return self._shown(request, "account/usage_live.html")
+        answer = self._shown(request, "account/usage_live.html")
+        if answer is None:
+            # The plan has ended meanwhile: the whole page is another one now.
+            return Response(status_code=204, headers={"hx-refresh": "true"})
+        return answer
 
     def rows(self, request: Request) -> Response:
         organisation = self._portal.member(request).organisation
@@ -58,11 +63,11 @@ class _Pages:
             headers={"content-disposition": f'attachment; filename="usage-{organisation.slug}.csv"'},
         )
 
-    def _shown(self, request: Request, template: str) -> Response:
+    def _shown(self, request: Request, template: str) -> Response | None:
         organisation = self._portal.member(request).organisation
         view = self._usage.view(organisation, period=_period(request), day=_day(request))
         if view is None:
-            return self._portal.site.render(request, "account/usage_none.html")
+            return None
         return self._portal.site.render(
             request,
             template,

@@ -3,7 +3,7 @@
 Every helper takes exact numbers and plain texts and returns `Markup` that a template prints as it is; texts
 are escaped here. `title` is what a screen reader says instead of the picture. Colours and states are classes
 of `components.css`: `sf` included, `s1`…`s6` series, `ss` forecast; ticks `f` included, `p` charged, `w` a
-warning, `x` trouble. See `docs/maintainer/design.md` for which chart to use.
+warning, `x` trouble. `README.md` beside this says which chart is for what.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from tollway.web.ui.svg import Number, element, label, share, x_at
 
-__all__ = ["Arm", "Post", "TickState", "bars", "compact", "meter", "ruler", "swatch", "ticks", "twin"]
+__all__ = ["Arm", "Post", "TickState", "bars", "compact", "meter", "ruler", "swatch", "twin"]
 
 TickState = Literal["p", "w", "x"]
 
@@ -130,22 +130,6 @@ def ruler(
     return element("svg", *marks, class_="gauge", height=130, role="img", aria_label=title)
 
 
-def ticks(count: int = 12, *, on: int = 0, height: int = 18) -> Markup:
-    """Return a row of ticks of which the first `on` are lit: for what is empty, or waiting."""
-    marks = [
-        element(
-            "line",
-            class_="p" if i < on else None,
-            x1=f"{(i + 0.5) * 100 / count:.2f}%",
-            x2=f"{(i + 0.5) * 100 / count:.2f}%",
-            y1=0,
-            y2=height,
-        )
-        for i in range(count)
-    ]
-    return element("svg", *marks, class_="gauge", height=height, aria_hidden="true")
-
-
 def bars(values: Sequence[Number], *, height: int = 36, series: str = "s1") -> Markup:
     """Return small bars without axes, for a figure that says the rest; hidden from screen readers."""
     top = max(values, default=0)
@@ -199,7 +183,7 @@ def twin(
 
 
 def nice_step(top: Number, lines: int = 3) -> Fraction:
-    """Return the smallest round step of which at most `lines` fit below `top`; whole, unless that is small."""
+    """Return the smallest round step of which at most `lines` fit below `top`; whole for large ones."""
     if top <= 0:
         return Fraction(1)
     least = Fraction(top) / (lines + 1)

@@ -124,7 +124,7 @@ def test_it_works_without_scripts_and_before_there_is_a_plan(front: Storefront) 
     nobody.get("/usage")
     assert "No plan yet" in nobody.words
     nobody.get("/usage/live?seen=x")
-    assert nobody.status == 200
+    assert nobody.status == 204
     nobody.get("/usage.csv")
     assert nobody.text.startswith("hour_utc,")
 

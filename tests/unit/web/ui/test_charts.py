@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.web.ui.charts import Arm, Post, bars, compact, meter, nice_step, ruler, swatch, ticks, twin
+from tollway.web.ui.charts import Arm, Post, bars, compact, meter, nice_step, ruler, swatch, twin
 from tollway.web.ui.columns import Column, ColumnPost, Forecast, Goal, columns
 from tollway.web.ui.svg import element, share
 
@@ -47,7 +47,7 @@ def test_hostile_text_stays_text_everywhere() -> None:
 
 
 def test_no_chart_carries_a_style_or_a_view_box() -> None:
-    drawn = meter(1, 2, title="m") + ruler(end=9, used=3, title="r") + columns(_week(), title="c") + ticks()
+    drawn = meter(1, 2, title="m") + ruler(end=9, used=3, title="r") + columns(_week(), title="c")
     assert "style=" not in drawn
     assert "viewBox" not in drawn
 
