@@ -67,8 +67,12 @@ class Tab:
         return sum(self._scripts.values())
 
     def check(self, name: str | None = None, *, scripts: int = SCRIPT_BUDGET) -> None:
-        """Assert that the page is as every page should be; `name` is that of its pictures."""
+        """Assert that the page is as every page should be; `name` is that of its pictures.
+
+        After a click, wait for something of the new page first: this takes what is there.
+        """
         page = self.page
+        page.wait_for_load_state()
         page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
         found: list[str] = []
         for size, viewport in _SIZES.items():
@@ -82,8 +86,8 @@ class Tab:
             if width > viewport["width"]:
                 found.append(f"{size}: {width} px wide in a window of {viewport['width']}")
         page.set_viewport_size({"width": 1280, "height": 900})
-        assert found == [], found
-        assert self.foreign == []
+        assert found == [], "\n".join(found)
+        assert self.foreign == [], self.foreign
         assert self.complaints == [], self.complaints
         assert self.script_bytes <= scripts
 

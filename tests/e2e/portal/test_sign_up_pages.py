@@ -25,6 +25,7 @@ def test_from_the_form_to_the_plan(tab: Tab, street: Street) -> None:
         page = tab.open(f"{url}/sign-up")
         tab.check("sign-up")
         page.get_by_role("button", name="Sign up").click()
+        page.get_by_text("4 things to mend").wait_for()
         tab.check("sign-up-faults")
         page.get_by_label("Organisation").fill("Meridian Freight")
         page.get_by_label("E-mail").fill("ines@meridian.example")
@@ -55,6 +56,7 @@ def test_keys(tab: Tab, street: Street) -> None:
         page.goto(f"{url}/keys")
         tab.check("keys")
         page.get_by_role("link", name="Rotate…").click()
+        page.get_by_role("heading", name="Rotate the key").wait_for()
         tab.check("key-rotate")
         page.get_by_text("In a day").click()
         page.get_by_role("button", name="Rotate key").click()
@@ -62,9 +64,10 @@ def test_keys(tab: Tab, street: Street) -> None:
         tab.check("key-rotated")
         page.goto(f"{url}/keys")
         page.get_by_role("link", name="Revoke…").first.click()
+        page.get_by_role("heading", name="Revoke the key").wait_for()
         tab.check("key-revoke")
         page.get_by_role("button", name="Revoke key").click()
-        page.wait_for_url("**/keys")
+        page.get_by_text("is revoked").wait_for()
         tab.check("keys-revoked")
 
 
@@ -85,7 +88,7 @@ def test_without_scripts_everything_works_and_nothing_that_needs_them_is_shown(
         page.get_by_role("radio").first.check()
         page.get_by_role("button", name="Start with this plan").click()
         page.get_by_role("heading", name="Make your first call").wait_for()
-        assert not page.get_by_role("button", name="Copy key").is_visible()
+        page.get_by_role("button", name="Copy key").wait_for(state="hidden")
         page.get_by_role("link", name="Look whether it has arrived").click()
         page.get_by_text("Waiting for your first call").wait_for()
         assert tab.script_bytes == 0
