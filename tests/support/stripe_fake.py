@@ -236,6 +236,49 @@ class StripeFake(StripeServer):
         found = [one for one in self.of_kind("refund") if one["payment_intent"] == data["payment_intent"]]
         return page(found, data, "/v1/refunds")
 
+    def _meter(self, data: Thing) -> Thing:
+        if any(one["event_name"] == data["event_name"] for one in self.of_kind("billing.meter")):
+            raise Refusal(400, "invalid_request_error", "An active meter with this event name exists")
+        return self._new("billing.meter", "mtr", status="active", event_name=data["event_name"])
+
+    def _meters(self, data: Thing) -> Thing:
+        return page(self.of_kind("billing.meter"), data, "/v1/billing/meters")
+
+    def _meter_event(self, data: Thing) -> Thing:
+        at = int(data["timestamp"])
+        if not self.now() - 35 * 86_400 <= at <= self.now() + 300:
+            raise Refusal(400, "invalid_request_error", "The timestamp is outside of the window")
+        if not data["payload"]["value"].isdigit():
+            raise Refusal(400, "invalid_request_error", "The value must be a whole number")
+        if any(
+            one["identifier"] == data["identifier"] and self.now() - one["sent"] < 86_400
+            for one in self.meter_events
+        ):
+            raise Refusal(
+                400,
+                "invalid_request_error",
+                f"An event already exists with identifier {data['identifier']}.",
+                code="duplicate_meter_event",
+            )
+        self.meter_events.append({**data, "sent": self.now()})
+        return {"object": "billing.meter_event", "created": int(self.now()), "livemode": False, **data}
+
+    def _summaries(self, data: Thing, id_: str) -> Thing:
+        meter = self._get(id_, "billing.meter")
+        total = sum(
+            int(one["payload"]["value"])
+            for one in self.meter_events
+            if one["event_name"] == meter["event_name"]
+            and one["payload"]["stripe_customer_id"] == data["customer"]
+            and int(data["start_time"]) <= int(one["timestamp"]) < int(data["end_time"])
+        )
+        summary = {
+            "id": "mtrusg_1",
+            "object": "billing.meter_event_summary",
+            "aggregated_value": float(total),
+        }
+        return {"object": "list", "url": "", "has_more": False, "data": [summary]}
+
     def _show(self, _data: Thing, id_: str) -> Thing:
         return self._get(id_)
 
@@ -293,6 +336,10 @@ _ROUTES: list[tuple[str, str, Callable[..., Thing]]] = [
     ("GET", "/v1/payment_intents", StripeFake._intents),
     ("GET", f"/v1/payment_intents/{_ID}", StripeFake._show),
     ("POST", f"/v1/payment_intents/{_ID}/cancel", StripeFake._cancel),
+    ("POST", "/v1/billing/meters", StripeFake._meter),
+    ("GET", "/v1/billing/meters", StripeFake._meters),
+    ("POST", "/v1/billing/meter_events", StripeFake._meter_event),
+    ("GET", f"/v1/billing/meters/{_ID}/event_summaries", StripeFake._summaries),
     ("POST", "/v1/refunds", StripeFake._refund),
     ("GET", "/v1/refunds", StripeFake._refunds),
     ("GET", f"/v1/refunds/{_ID}", StripeFake._show),

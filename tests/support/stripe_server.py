@@ -48,6 +48,8 @@ class StripeServer:
         self.ahead = timedelta(0)
         self.fail_next: str | None = None
         """The connection breaks at the next request that makes something at a path that matches this."""
+        self.lose: str | None = None
+        """Requests that make something at a path that matches this are carried out and not answered."""
         self.down = False
         """No request is answered."""
         self.arrived: Callable[[str], None] = lambda _path: None
@@ -132,7 +134,7 @@ class StripeServer:
         if self.fail_next is not None and re.search(self.fail_next, path):
             self.fail_next = None
             raise _Silence
-        if behaviour == "timeout_after":
+        if behaviour == "timeout_after" or (self.lose is not None and re.search(self.lose, path)):
             return True
         if behaviour in {"timeout_before", "busy", "breaks"} and key not in self._tried:
             self._tried.add(key)

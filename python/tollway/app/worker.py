@@ -14,6 +14,7 @@ from tollway.app.mail import MailWorker, open_notifier
 from tollway.app.payment_worker import PaymentWorker
 from tollway.app.payments import open_payments
 from tollway.app.settings import Settings
+from tollway.app.usage_export import UsageExport
 
 __all__ = ["run_worker"]
 
@@ -32,19 +33,19 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         payments = open_payments(seller.usage.main, settings, seller.clock)
         collecting = PaymentWorker(seller.usage.main, payments, seller.clock)
         mails = MailWorker(seller.usage.main, open_notifier(settings), seller.clock)
-        threads = [
-            threading.Thread(target=work, args=(stop,), name=work.__name__)
-            for work in (
-                billing.settle_forever,
-                billing.close_forever,
-                collecting.collect_forever,
-                mails.mail_forever,
-                KeyWorker(seller.gateways).purge_forever,
-            )
+        works = [
+            billing.settle_forever,
+            billing.close_forever,
+            collecting.collect_forever,
+            mails.mail_forever,
+            KeyWorker(seller.gateways).purge_forever,
         ]
         if settings.bus_url is not None:
-            intake = bus_intake(settings.bus_url, seller.usage, seller.clock)
-            threads.append(threading.Thread(target=intake.take_forever, args=(stop,), name="take_forever"))
+            works.append(bus_intake(settings.bus_url, seller.usage, seller.clock).take_forever)
+        if settings.payment_usage_export:
+            export = UsageExport(seller.usage.main, seller.usage.query, payments.provider, seller.clock)
+            works.append(export.export_forever)
+        threads = [threading.Thread(target=work, args=(stop,), name=work.__name__) for work in works]
         for thread in threads:
             thread.start()
         try:

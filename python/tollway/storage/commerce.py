@@ -16,6 +16,7 @@ from tollway.storage.parties import SqlParties
 from tollway.storage.payment_methods import SqlMethods
 from tollway.storage.payments import SqlPayments
 from tollway.storage.subscriptions import SqlSubscriptions
+from tollway.storage.usage_reports import SqlUsageReports
 
 __all__ = ["Commerce"]
 
@@ -35,4 +36,5 @@ class Commerce:
         self.methods = SqlMethods(connection)
         self.payments = SqlPayments(connection)
         self.inbox = SqlInbox(connection)
+        self.usage_reports = SqlUsageReports(connection)
         self.listings = SqlListings(connection, clock)

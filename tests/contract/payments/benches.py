@@ -22,7 +22,7 @@ from tollway.providers.payments.base import Options
 from tollway.providers.payments.sandbox import Sandbox
 from tollway.providers.payments.stripe import Stripe
 
-__all__ = ["BENCHES", "ORIGIN", "Bench", "Card", "saved"]
+__all__ = ["BENCHES", "COUNTING", "ORIGIN", "Bench", "Card", "saved"]
 
 ORIGIN = "http://portal.test"
 TIMEOUT = timedelta(seconds=20)
@@ -149,6 +149,9 @@ BENCHES: dict[str, tuple[str, Callable[[Path, Fixture], AbstractContextManager[B
     "stripe on localstripe": ("stripe", _localstripe),
 }
 """Benches by name, each with the vendor it is of."""
+
+COUNTING = ("stripe on our fake, checked by stripe-mock",)
+"""Those that count usage: localstripe has no meters."""
 
 
 def soon() -> datetime:

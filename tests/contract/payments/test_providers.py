@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from tests.contract.payments.benches import BENCHES, ORIGIN, Bench, Card, saved, soon
+from tests.contract.payments.benches import BENCHES, COUNTING, ORIGIN, Bench, Card, saved, soon
 from tollway.billing.payments.results import (
     Capability,
     ChargeRequest,
@@ -23,6 +25,7 @@ from tollway.billing.payments.results import (
     SetupStatus,
     TemporaryFault,
     UnknownOutcome,
+    UsageReport,
 )
 from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
@@ -266,3 +269,31 @@ def test_a_key_is_of_one_request(bench: Bench) -> None:
     # Something else is there under this key: it is to be looked at, and nothing is sent again.
     with pytest.raises(UnknownOutcome):
         bench.provider.charge(other)
+
+
+def test_every_vendor_that_takes_usage_is_asked_to_count() -> None:
+    taking = {name for name, vendor in vendors().items() if Capability.USAGE_EXPORT in vendor.CAPABILITIES}
+    assert {BENCHES[name][0] for name in COUNTING} == taking
+
+
+@pytest.mark.parametrize("bench", COUNTING, indirect=True)
+def test_usage_counts_once_for_each_identifier(bench: Bench) -> None:
+    report = _report(bench.provider.create_customer(CustomerRequest(new_id(), "Acme", Mode.TEST)))
+    assert bench.provider.usage_total(report) == 0
+    bench.provider.report_usage(report)
+    bench.provider.report_usage(report)
+    assert bench.provider.usage_total(report) == 120
+    bench.provider.report_usage(replace(report, identifier=f"{report.identifier[:60]}-2", quantity=3))
+    assert bench.provider.usage_total(report) == 123
+
+
+def _report(account: str) -> UsageReport:
+    start = (soon() - timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
+    return UsageReport(
+        identifier=new_id().hex * 2,
+        account=account,
+        meter="api_calls",
+        start=start,
+        end=start + timedelta(hours=1),
+        quantity=120,
+    )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from tollway.billing.payments.exporting import Part, Subject, Told
 from tollway.billing.payments.models import Account, Payment, PaymentMethod, PaymentStatus, Setup
 from tollway.billing.payments.results import (
     Capability,
@@ -20,10 +21,11 @@ from tollway.billing.payments.results import (
     SetupRequest,
     SetupResult,
     SetupStarted,
+    UsageReport,
 )
 from tollway.kernel.mode import Mode
 
-__all__ = ["Inbox", "Methods", "PaymentProvider", "Payments"]
+__all__ = ["Inbox", "Methods", "PaymentProvider", "Payments", "UsageReports"]
 
 
 class PaymentProvider(Protocol):
@@ -73,6 +75,12 @@ class PaymentProvider(Protocol):
 
     def refund_state(self, reference: str) -> RefundResult:
         """Return how a refund stands now."""
+
+    def report_usage(self, report: UsageReport) -> None:
+        """Add usage to a window, with `Capability.USAGE_EXPORT`; within 24 hours once per identifier."""
+
+    def usage_total(self, report: UsageReport) -> int:
+        """Return what the provider has counted in a report's window, this report's part or not."""
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Check a webhook's signature over its raw body and read it. Raises `ForgedNotice`."""
@@ -174,3 +182,31 @@ class Inbox(Protocol):
 
     def put_off(self, source: str, notice: str, reason: str, until: datetime) -> None:
         """Leave a notice for later, with why."""
+
+
+class UsageReports(Protocol):
+    """What a provider was told of usage, and what is to be told."""
+
+    def planned_until(self, provider: str) -> datetime | None:
+        """Return up to when windows have been looked at."""
+
+    def accounts(self, provider: str) -> Mapping[UUID, str]:
+        """Return the customers that the provider knows, with their references there."""
+
+    def told(self, provider: str, start: datetime, up_to: int | None = None) -> Mapping[Subject, Told]:
+        """Return what the parts of the window that begins at `start` come to, those up to a number."""
+
+    def plan(self, provider: str, parts: Sequence[Part], until: datetime, now: datetime) -> None:
+        """Keep parts to be told, those that are not kept yet; windows up to `until` have been looked at."""
+
+    def due(self, provider: str, now: datetime, limit: int) -> Sequence[Part]:
+        """Return parts to be told by `now`, oldest first."""
+
+    def sending(self, provider: str, part: Part, now: datetime) -> None:
+        """Say that a part is about to be sent for the first time, or anew."""
+
+    def done(self, provider: str, part: Part, now: datetime, problem: str | None = None) -> None:
+        """Say that a part was told, or with `problem` that it never will be."""
+
+    def put_off(self, provider: str, part: Part, until: datetime, problem: str) -> None:
+        """Leave a part for later, with why."""

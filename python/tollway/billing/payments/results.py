@@ -39,6 +39,7 @@ __all__ = [
     "SetupStatus",
     "TemporaryFault",
     "UnknownOutcome",
+    "UsageReport",
 ]
 
 
@@ -79,8 +80,6 @@ class Capability(Flag):
     """It tells of changes by signed webhooks."""
     USAGE_EXPORT = auto()
     """It takes aggregated usage, to be shown beside what it collects."""
-    ITEM_MIRROR = auto()
-    """It can show subscriptions and their add-ons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,3 +246,19 @@ class Notice:
     kind: NoticeKind
     reference: str | None = None
     live: bool = field(default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    """A customer's usage of a meter in `[start, end)`, whole hours UTC: what is new of it.
+
+    `identifier` names this report for good, at most 64 characters: the same window told again after late
+    usage has another one. `quantity` is whole and above zero.
+    """
+
+    identifier: str
+    account: str
+    meter: str
+    start: datetime
+    end: datetime
+    quantity: int

@@ -29,6 +29,7 @@ from tollway.billing.payments.results import (
     SetupRequest,
     SetupResult,
     SetupStarted,
+    UsageReport,
 )
 from tollway.kernel.clock import Clock
 from tollway.kernel.errors import InvalidInput
@@ -115,6 +116,14 @@ class Vendor:
 
     def refund_state(self, reference: str) -> RefundResult:
         """See `PaymentProvider.refund_state`."""
+        raise NotImplementedError
+
+    def report_usage(self, report: UsageReport) -> None:
+        """See `PaymentProvider.report_usage`."""
+        raise NotImplementedError
+
+    def usage_total(self, report: UsageReport) -> int:
+        """See `PaymentProvider.usage_total`."""
         raise NotImplementedError
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:  # noqa: ARG002

@@ -24,6 +24,8 @@ __all__ = [
     "PAYMENT_METHOD",
     "PAYMENT_REFUND",
     "PAYMENT_SETUP",
+    "USAGE_REPORT",
+    "USAGE_REPORTED",
     "WEBHOOK_INBOX",
 ]
 
@@ -151,4 +153,32 @@ WEBHOOK_INBOX = Table(
     Column("done_at", UtcTimestamp),
     Column("tries", Integer, nullable=False),
     Column("problem", String(500)),
+)
+
+USAGE_REPORT = Table(
+    "usage_report",
+    MAIN,
+    Column("provider", String(32), primary_key=True),
+    Column("customer_id", Identifier, ForeignKey("customer.id"), primary_key=True),
+    Column("meter", String(128), primary_key=True),
+    Column("window_start", UtcTimestamp, primary_key=True),
+    # Late usage is another part of its window.
+    Column("number", Integer, primary_key=True),
+    Column("quantity", BigInt, nullable=False),
+    Column("first_sent_at", UtcTimestamp),
+    # Null once it was told, or given up.
+    Column("look_at", UtcTimestamp, index=True),
+    Column("done_at", UtcTimestamp),
+    Column("tries", Integer, nullable=False),
+    Column("problem", String(500)),
+    CheckConstraint("quantity > 0", name="quantity"),
+)
+Index("ix_usage_report_window", USAGE_REPORT.c.provider, USAGE_REPORT.c.window_start)
+
+USAGE_REPORTED = Table(
+    "usage_reported",
+    MAIN,
+    Column("provider", String(32), primary_key=True),
+    # Every window that ended by then has been looked at.
+    Column("planned_until", UtcTimestamp, nullable=False),
 )

@@ -10,10 +10,10 @@ of a customer's intents, which is consistent, and not by `search`, which is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -37,11 +37,13 @@ from tollway.billing.payments.results import (
     SetupResult,
     SetupStarted,
     SetupStatus,
-    TemporaryFault,
     UnknownOutcome,
+    UsageReport,
 )
 from tollway.kernel.errors import InvalidInput
 from tollway.providers.payments.base import Options, Vendor
+from tollway.providers.payments.stripe.calls import asked, moment
+from tollway.providers.payments.stripe.meters import Meters
 
 __all__ = ["API_VERSION", "Stripe"]
 
@@ -68,8 +70,6 @@ _REFUND_STATUS = {
 }
 _CODES = {"payment_intent_authentication_failure": "authentication_failed"}
 
-T = TypeVar("T")
-
 
 class Stripe(Vendor):
     """`tollway.billing.payments.ports.PaymentProvider` over Stripe's API."""
@@ -81,7 +81,6 @@ class Stripe(Vendor):
         | Capability.PARTIAL_REFUND
         | Capability.NOTICES
         | Capability.USAGE_EXPORT
-        | Capability.ITEM_MIRROR
     )
 
     def __init__(self, options: Options) -> None:
@@ -106,6 +105,8 @@ class Stripe(Vendor):
             max_network_retries=0,
             http_client=stripe.RequestsClient(timeout=options.timeout.total_seconds()),
         ).v1
+
+        self._meters = Meters(self.client)
 
     @property
     def moves_real_money(self) -> bool:
@@ -207,7 +208,7 @@ class Stripe(Vendor):
 
     def find_charge(self, request: ChargeRequest) -> ChargeResult | None:
         """See `PaymentProvider.find_charge`."""
-        since = int((request.started_at - _SKEW).timestamp())
+        since = moment(request.started_at - _SKEW)
         return asked(lambda: self._listed(request, since))
 
     def charge_state(self, reference: str) -> ChargeResult:
@@ -250,6 +251,14 @@ class Stripe(Vendor):
         """See `PaymentProvider.refund_state`."""
         return _refund(asked(lambda: self.client.refunds.retrieve(reference)))
 
+    def report_usage(self, report: UsageReport) -> None:
+        """See `PaymentProvider.report_usage`."""
+        self._meters.report(report)
+
+    def usage_total(self, report: UsageReport) -> int:
+        """See `PaymentProvider.usage_total`."""
+        return self._meters.total(report)
+
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """See `PaymentProvider.read_notice`: a signature over the raw body, at most five minutes old."""
         if not self._webhook_secret:
@@ -291,35 +300,6 @@ class Stripe(Vendor):
             amount=intent.get("amount"),
             currency=str(intent.get("currency", "")).upper() or None,
         )
-
-
-def asked(call: Callable[[], T], *, declined: bool = False) -> T:
-    """Make a call; whatever Stripe refuses becomes one of our faults. With `declined`, card errors pass.
-
-    Raises:
-        PermanentFault, TemporaryFault, UnknownOutcome.
-    """
-    try:
-        return call()
-    except stripe.CardError as error:
-        if declined:
-            raise
-        raise PermanentFault(_text(error), error.code or "card_declined") from None
-    except stripe.RateLimitError as error:
-        raise TemporaryFault(_text(error), "rate_limited") from None
-    except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        # Nothing was done, and it will be once the key is mended: that is no fault of the customer's card.
-        raise TemporaryFault(f"Stripe refuses the key: {_text(error)}", "key_refused") from None
-    except stripe.InvalidRequestError as error:
-        raise PermanentFault(_text(error), error.code or "invalid_request") from None
-    except stripe.StripeError as error:
-        # No connection, no answer in time, 5xx, 409 (the first request with this key is still under way), or
-        # a key that stands for something else: what is there must be looked at.
-        raise UnknownOutcome(_text(error), error.code or "no_answer") from None
-
-
-def _text(error: stripe.StripeError) -> str:
-    return error.user_message or type(error).__name__
 
 
 def _checked(base: str) -> str:
@@ -401,8 +381,3 @@ def _details(method: stripe.PaymentMethod) -> MethodDetails:
         expires_month=None if card is None else card.exp_month,
         expires_year=None if card is None else card.exp_year,
     )
-
-
-def moment(instant: datetime) -> int:
-    """Return an instant as Stripe writes it: whole seconds since 1970."""
-    return int(instant.timestamp())
