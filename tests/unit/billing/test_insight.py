@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.commerce import START, World
-from tollway.billing.add_ons import remove_add_on
+from tollway.billing.add_ons import add_on, remove_add_on
 from tollway.billing.insight import (
     FeeSpan,
     as_money,
@@ -23,6 +23,8 @@ from tollway.billing.insight import (
     per_customer,
     shares,
 )
+from tollway.billing.rating.models import Facts
+from tollway.billing.rating.rate import rate
 from tollway.billing.subscriptions import Timing, cancel, change_plan
 from tollway.catalog.fields import Faults
 from tollway.catalog.models import Interval
@@ -125,6 +127,43 @@ def test_a_cancelled_subscription_counts_until_it_ends(world: World) -> None:
         spans = world.commerce(connection).revenue.fee_spans()
     assert mrr(spans, START + DAY) == {USD: usd("49")}
     assert mrr(spans, cancelled.ends_at) == {}
+
+
+def test_an_add_on_counts_in_the_rhythm_of_its_plan_and_while_it_is_there(world: World) -> None:
+    with world.main.read() as connection:
+        catalog = world.commerce(connection).catalog
+        analytics, yearly = catalog.addon("analytics"), catalog.plan("yearly")
+    assert analytics is not None
+    assert yearly is not None
+    pro = world.subscribe("pro")
+    with_it = add_on(pro, analytics, START + 5 * DAY).subscription
+    changed = change_plan(with_it, yearly, START + 6 * DAY)
+    until = changed.effective_at + 10 * DAY
+    removed = remove_add_on(changed.subscription, "analytics", Timing.NOW, until).subscription
+    world.save(removed)
+    with world.main.read() as connection:
+        spans = world.commerce(connection).revenue.fee_spans()
+    microsecond = timedelta(microseconds=1)
+    at = {
+        name: mrr(spans, instant)[USD]
+        for name, instant in (
+            ("before", START + 5 * DAY - microsecond),
+            ("added", START + 5 * DAY),
+            ("yearly", changed.effective_at),
+            ("removed", until),
+        )
+    }
+    fee = sum(
+        (rate(price, Facts(), USD).amount for price in analytics.addon.prices if price.meter is None),
+        Fraction(0),
+    )
+    assert fee > 0
+    assert at == {
+        "before": usd("49"),
+        "added": as_money(49 + fee, USD),
+        "yearly": as_money((400 + fee) / 12, USD),
+        "removed": as_money(Fraction(400, 12), USD),
+    }
 
 
 def test_usage_on_final_live_invoices_is_told_apart_by_when_its_period_ended(world: World) -> None:

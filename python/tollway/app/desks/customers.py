@@ -8,26 +8,24 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from tollway.app.overviews import Overviews
-from tollway.app.previewing import Preview, Previewing
-from tollway.app.subscriptions import Subscribing
+from tollway.app.previewing import Preview
+from tollway.app.shop import Shop
 from tollway.billing.insight import FeeSpan, as_money, per_customer
 from tollway.billing.models import Customer, Subscription
 from tollway.billing.so_far import lines_so_far
 from tollway.billing.subscriptions import Timing
 from tollway.catalog.versions import AddOnVersion
 from tollway.gateway.models import KeyAuth
-from tollway.kernel.clock import Clock
 from tollway.kernel.currency import currency
-from tollway.kernel.errors import NotFound
+from tollway.kernel.errors import InvalidInput, NotFound
+from tollway.kernel.instants import format_instant, parse_instant
 from tollway.kernel.mode import Mode
 from tollway.kernel.money import Money, total
-from tollway.metering.activity import ActivityQuery, ActivityRow
-from tollway.metering.ports import UsageQuery
+from tollway.metering.activity import ActivityRow
 from tollway.storage.commerce import Commerce
-from tollway.storage.gateway import GatewayStore
 from tollway.web.console.ports.customers import (
     ActivityDay,
+    Agreed,
     ChangePreview,
     CustomerFilter,
     CustomerPage,
@@ -40,6 +38,8 @@ __all__ = ["CustomerDesk"]
 
 _PAGE = 50
 _DAYS = timedelta(days=30)
+_HOLDS = timedelta(minutes=10)
+"""How long a preview may be agreed to. What was used meanwhile is charged as well, fees stay to the cent."""
 
 
 class _Known(NamedTuple):
@@ -56,23 +56,12 @@ class _Known(NamedTuple):
 class CustomerDesk:
     """`tollway.web.console.ports.customers.Customers`."""
 
-    def __init__(
-        self,
-        gateways: GatewayStore,
-        usage: UsageQuery,
-        activity: ActivityQuery,
-        *,
-        previewing: Previewing,
-        subscribing: Subscribing,
-        clock: Clock,
-    ) -> None:
-        self._gateways = gateways
-        self._usage = usage
-        self._activity = activity
-        self._previewing = previewing
-        self._overviews = Overviews(subscribing, usage)
-        self._clock = clock
-        self._subscribing = subscribing
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._gateways = shop.store
+        self._usage = shop.usage.query
+        self._activity = shop.usage.activity
+        self._clock = shop.clock
 
     def page(self, chosen: CustomerFilter) -> CustomerPage:
         """See `Customers.page`."""
@@ -144,7 +133,7 @@ class CustomerDesk:
         current = known.current
         phase = None if current is None else current.phase_at(now)
         lines = [] if current is None else lines_so_far(self._usage, current, now)
-        overview = None if phase is None or current is None else self._overviews.of(current.consumer_name)
+        overview = None if phase is None or current is None else self._shop.overviews.of(current.id)
         so_far = None
         if current is not None and phase is not None:
             code = currency(current.currency)
@@ -168,34 +157,86 @@ class CustomerDesk:
 
     def preview_change(self, customer: UUID, plan: str) -> ChangePreview:
         """See `Customers.preview_change`."""
-        return _previewed(self._previewing.preview_change(self._consumer(customer), plan))
+        of = self._subscription(customer)
+        return self._previewed(of, self._shop.previewing.preview_change(of, plan), self._plan_label(plan))
 
     def preview_add_on(self, customer: UUID, addon: str) -> ChangePreview:
         """See `Customers.preview_add_on`."""
-        return _previewed(self._previewing.preview_add_on(self._consumer(customer), addon))
+        of = self._subscription(customer)
+        return self._previewed(of, self._shop.previewing.preview_add_on(of, addon), self._addon_label(addon))
 
-    def change(self, customer: UUID, plan: str) -> Timing:
+    def change(self, customer: UUID, plan: str, agreed: Agreed) -> Timing | None:
         """See `Customers.change`."""
-        return self._subscribing.change(self._consumer(customer), plan).timing
+        at = self._instant(agreed, self._plan_label(plan))
+        if at is None:
+            return None
+        return self._shop.subscribing.change(self._subscription(customer), plan, at=at).timing
 
-    def add_on(self, customer: UUID, addon: str) -> None:
+    def add_on(self, customer: UUID, addon: str, agreed: Agreed) -> bool:
         """See `Customers.add_on`."""
-        self._subscribing.add_on(self._consumer(customer), addon)
+        at = self._instant(agreed, self._addon_label(addon))
+        if at is not None:
+            self._shop.subscribing.add_on(self._subscription(customer), addon, at=at)
+        return at is not None
 
     def remove_add_on(self, customer: UUID, addon: str) -> None:
         """See `Customers.remove_add_on`."""
-        self._subscribing.remove_add_on(self._consumer(customer), addon, Timing.PERIOD_END)
+        self._shop.subscribing.remove_add_on(self._subscription(customer), addon, Timing.PERIOD_END)
 
     def cancel(self, customer: UUID, timing: Timing) -> Subscription:
         """See `Customers.cancel`."""
-        return self._subscribing.cancel(self._consumer(customer), timing)
+        return self._shop.subscribing.cancel(self._subscription(customer), timing)
 
-    def _consumer(self, customer: UUID) -> str:
+    def _subscription(self, customer: UUID) -> UUID:
         with self._gateways.database.read() as connection:
             known = self._known(Commerce(connection, self._clock), customer)
         if known.current is None:
             raise NotFound("subscription of customer", known.customer.name)
-        return known.current.consumer_name
+        return known.current.id
+
+    def _previewed(self, subscription: UUID, preview: Preview, label: str) -> ChangePreview:
+        present, now = self._shop.subscribing.present(subscription)
+        code = currency(present.currency)
+        # What is due anyway, such as the first fee of a plan taken a moment ago, isn't the change's.
+        anyway = {(one.sequence, one.total) for one in self._shop.invoicing.forecast(present, now).due}
+        due = [one for one in preview.due_now if (one.sequence, one.total) not in anyway]
+        upcoming = preview.upcoming
+        return ChangePreview(
+            timing=preview.timing,
+            effective_at=preview.effective_at,
+            due_now=[line for invoice in due for line in invoice.lines],
+            total_now=Money(sum(invoice.total for invoice in due), code),
+            upcoming=() if upcoming is None else upcoming.lines,
+            total_upcoming=Money(0 if upcoming is None else upcoming.total, code),
+            upcoming_at=preview.upcoming_at,
+            agreed=Agreed(format_instant(now), label),
+        )
+
+    def _instant(self, agreed: Agreed, label: str) -> datetime | None:
+        """Return the instant of the preview that was agreed to, None where it holds no longer."""
+        now = self._clock.now()
+        try:
+            at = parse_instant(agreed.at, "at")
+        except InvalidInput:
+            return None
+        if agreed.version != label or at < now - _HOLDS:
+            return None
+        # Under a test clock the present is ahead of ours; such a change is made as of that present.
+        return min(at, now)
+
+    def _plan_label(self, name: str) -> str:
+        with self._gateways.database.read() as connection:
+            found = Commerce(connection, self._clock).catalog.plan(name)
+        if found is None:
+            raise NotFound("plan", name)
+        return found.label
+
+    def _addon_label(self, name: str) -> str:
+        with self._gateways.database.read() as connection:
+            found = Commerce(connection, self._clock).catalog.addon(name)
+        if found is None:
+            raise NotFound("add-on", name)
+        return found.label
 
     def _known(self, commerce: Commerce, customer: UUID) -> _Known:
         return self._with_subscriptions(commerce, [commerce.parties.customer(customer)])[0]
@@ -220,20 +261,6 @@ class CustomerDesk:
             start=now - _DAYS, end=now + _DAYS, by=("day", "status"), customer=customer
         )
         return activity_days(rows, now)
-
-
-def _previewed(preview: Preview) -> ChangePreview:
-    code = currency(preview.subscription.currency)
-    upcoming = preview.upcoming
-    return ChangePreview(
-        timing=preview.timing,
-        effective_at=preview.effective_at,
-        due_now=[line for invoice in preview.due_now for line in invoice.lines],
-        total_now=Money(preview.total_now, code),
-        upcoming=() if upcoming is None else upcoming.lines,
-        total_upcoming=Money(0 if upcoming is None else upcoming.total, code),
-        upcoming_at=preview.upcoming_at,
-    )
 
 
 def _monthly(known: _Known, spans: Sequence[FeeSpan], now: datetime) -> Money | None:

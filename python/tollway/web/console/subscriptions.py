@@ -12,12 +12,19 @@ from starlette.responses import Response
 from tollway.billing.subscriptions import Timing
 from tollway.kernel.errors import Conflict, InvalidInput, NotFound
 from tollway.web.console.context import Console
-from tollway.web.console.ports.customers import ChangePreview, CustomerView
+from tollway.web.console.ports.customers import Agreed, ChangePreview, CustomerView
 from tollway.web.ui.access import Access
 from tollway.web.ui.forms import Form
 from tollway.web.ui.routing import Routes
 
 __all__ = ["add_pages"]
+
+
+_MOVED_ON = "The preview is too old, or the price has changed. This is how it is now; agree to it once more."
+
+
+def _agreed(form: Form) -> Agreed:
+    return Agreed(form.value("at"), form.value("version"))
 
 
 class _Option(NamedTuple):
@@ -58,11 +65,14 @@ class _Pages:
         return self._plans(request, customer, plan)
 
     def change(self, request: Request, customer: UUID) -> Response:
-        plan = Form(request).value("plan")
+        form = Form(request)
+        plan = form.value("plan")
         try:
-            timing = self._customers.change(customer, plan)
+            timing = self._customers.change(customer, plan, _agreed(form))
         except (Conflict, InvalidInput, NotFound) as error:
             return self._plans(request, customer, "", problem=str(error))
+        if timing is None:
+            return self._plans(request, customer, plan, problem=_MOVED_ON)
         when = "now" if timing is Timing.NOW else "when the period ends"
         return self._site.redirect(f"/customers/{customer}", flash=f"Changed to {plan}, {when}.")
 
@@ -70,11 +80,14 @@ class _Pages:
         return self._addons(request, customer, addon)
 
     def add(self, request: Request, customer: UUID) -> Response:
-        addon = Form(request).value("addon")
+        form = Form(request)
+        addon = form.value("addon")
         try:
-            self._customers.add_on(customer, addon)
+            done = self._customers.add_on(customer, addon, _agreed(form))
         except (Conflict, InvalidInput, NotFound) as error:
             return self._addons(request, customer, "", problem=str(error))
+        if not done:
+            return self._addons(request, customer, addon, problem=_MOVED_ON)
         return self._site.redirect(f"/customers/{customer}", flash=f"{addon} added. It is in force now.")
 
     def remove(self, request: Request, customer: UUID) -> Response:

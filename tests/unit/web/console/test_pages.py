@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from tests.support.commerce import START
 from tests.support.console import BackOffice
 from tollway.app.helpdesk import Helpdesk
+from tollway.app.payments import open_payments
+from tollway.kernel.currency import currency
+from tollway.kernel.money import Money
 from tollway.storage.accounts import SqlPeople
 from tollway.support.models import Author, Side, TicketStatus
+from tollway.web.console.formats import money
 
 DAY = timedelta(days=1)
 
@@ -77,14 +82,48 @@ def test_a_plan_is_changed_after_a_preview_that_the_invoice_equals(office: BackO
     operator.get(f"/customers/{customer}/plan?plan=enterprise")
     assert operator.status == 200
     assert "enterprise, from now on" in operator.words
-    operator.post(f"/customers/{customer}/plan", plan="enterprise")
+    promised = re.search(r"Now, before tax (\$[0-9.]+)", operator.words)
+    assert promised is not None
+    agreed = _hidden(operator.text)
+    # A while passes between reading and agreeing, and costs nobody anything.
+    office.world.go_to(START + 10 * DAY + timedelta(minutes=5))
+    operator.post(f"/customers/{customer}/plan", plan="enterprise", **agreed)
     assert operator.location == f"/customers/{customer}"
     phase = office.subscription(signed).phases[-1]
     assert (phase.plan.plan.name, phase.starts_at) == ("enterprise", START + 10 * DAY)
+    office.world.run()
+    invoice = office.world.invoices(office.subscription(signed))[-1]
+    assert money(Money(invoice.total, currency("USD"))) == promised[1]
     # The same again is refused, and said on the page.
-    operator.post(f"/customers/{customer}/plan", plan="enterprise")
+    operator.post(f"/customers/{customer}/plan", plan="enterprise", **agreed)
     assert operator.status == 422
     assert "is on plan enterprise" in operator.words
+
+
+def test_a_preview_that_is_too_old_is_shown_anew(office: BackOffice) -> None:
+    signed = office.join("Acme", "pro")
+    customer = office.subscription(signed).customer
+    operator = office.at_work()
+    for kind, name in (("plan", "enterprise"), ("add-on", "analytics")):
+        field = kind.replace("-", "")
+        operator.get(f"/customers/{customer}/{kind}?{field}={name}")
+        agreed = _hidden(operator.text)
+        office.world.go_to(office.clock.now() + timedelta(minutes=11))
+        operator.post(f"/customers/{customer}/{kind}", **{field: name, **agreed})
+        assert operator.status == 422
+        assert "The preview is too old" in operator.words
+        operator.post(f"/customers/{customer}/{kind}", **{field: name, "at": "now", "version": "x"})
+        assert operator.status == 422
+    assert len(office.subscription(signed).phases) == 1
+    operator.post(f"/customers/{customer}/add-on", addon="analytics", **_hidden(operator.text))
+    assert operator.status == 303
+    operator.get(f"/customers/{customer}")
+    assert "Add-on analytics" in operator.words
+
+
+def _hidden(text: str) -> dict[str, str]:
+    """What the confirming form says of the preview."""
+    return dict(re.findall(r'name="(at|version)" value="([^"]+)"', text))
 
 
 def test_a_subscription_is_cancelled_on_a_page_of_its_own(office: BackOffice) -> None:
@@ -124,6 +163,40 @@ def test_an_invoice_opens_and_downloads(office: BackOffice) -> None:
     answer = operator.client.get(f"/invoices/{invoice.id}/pdf")
     assert answer.content.startswith(b"%PDF")
     assert 'filename="INV-000001.pdf"' in answer.headers["content-disposition"]
+
+
+def test_money_is_given_back_once_however_often_it_is_sent(office: BackOffice) -> None:
+    signed = office.join("Acme", "pro")
+    office.world.run()
+    subscription = office.subscription(signed)
+    (invoice,) = office.world.invoices(subscription)
+    payments = open_payments(office.shop.main, office.shop.settings, office.clock)
+    setup = payments.begin_setup(subscription.customer, "http://portal.example")
+    payments.sandbox_choose(subscription.customer, setup.setup, "succeeds")
+    payment = payments.collecting.collect(invoice.id)
+    operator = office.at_work()
+    operator.get(f"/customers/{subscription.customer}")
+    assert "$49.00 succeeded" in operator.words
+    page = f"/payments/{payment.id}/refund"
+    operator.get(page)
+    refund = re.search(r'name="refund" value="([^"]+)"', operator.text)
+    assert refund is not None
+    for amount, problem in (
+        ("0", "give more than 0"),
+        ("50", "at most 49.00"),
+        ("1.005", "2 decimals"),
+        ("x", "no number"),
+    ):
+        operator.post(page, amount=amount, refund=refund[1])
+        assert operator.status == 422, amount
+        assert problem in operator.words, amount
+    for _ in range(2):
+        operator.post(page, amount="9.00", reason="An outage", refund=refund[1])
+        assert operator.location == f"/invoices/{invoice.id}"
+    assert payments.get(payment.id).refunded == 900
+    operator.get(f"/invoices/{invoice.id}")
+    assert "Partly refunded" in operator.words
+    assert "Given back $9.00" in operator.words
 
 
 def test_a_ticket_is_answered_and_closed(office: BackOffice) -> None:

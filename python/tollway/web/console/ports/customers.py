@@ -17,6 +17,7 @@ from tollway.kernel.money import Money
 
 __all__ = [
     "ActivityDay",
+    "Agreed",
     "ChangePreview",
     "CustomerFilter",
     "CustomerPage",
@@ -110,6 +111,13 @@ class CustomerView:
     """What it may take on."""
 
 
+class Agreed(NamedTuple):
+    """Which preview somebody agreed to: its instant, RFC 3339, and the version that it showed."""
+
+    at: str
+    version: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePreview:
     """A change before it is made, to the cent: what falls due with it, and the invoice that comes after."""
@@ -122,6 +130,7 @@ class ChangePreview:
     upcoming: Sequence[InvoiceLine]
     total_upcoming: Money
     upcoming_at: datetime | None
+    agreed: Agreed
 
 
 class Customers(Protocol):
@@ -150,11 +159,11 @@ class Customers(Protocol):
     def preview_add_on(self, customer: UUID, addon: str) -> ChangePreview:
         """Return what taking an add-on on would do. Raises as `preview_change`."""
 
-    def change(self, customer: UUID, plan: str) -> Timing:
-        """Change the plan: an upgrade now, anything else at the period's end. Raises as `preview_change`."""
+    def change(self, customer: UUID, plan: str, agreed: Agreed) -> Timing | None:
+        """Change the plan as the preview said; None where it holds no longer. Raises as `preview_change`."""
 
-    def add_on(self, customer: UUID, addon: str) -> None:
-        """Take an add-on on, in force at once. Raises as `preview_change`."""
+    def add_on(self, customer: UUID, addon: str, agreed: Agreed) -> bool:
+        """Take an add-on on as previewed; False where that holds no longer. Raises as `preview_change`."""
 
     def remove_add_on(self, customer: UUID, addon: str) -> None:
         """Give an add-on up when the period ends. Raises as `preview_change`."""
