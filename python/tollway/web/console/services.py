@@ -183,6 +183,7 @@ _SERVICE_FIELDS: Mapping[str, str] = {
     "connect_timeout": "connect",
     "read_timeout": "read",
     "write_timeout": "write",
+    "config": "feature",
 }
 _ROUTE_FIELDS: Mapping[str, str] = {"": "paths", "config": "feature"}
 

@@ -74,3 +74,27 @@ def test_what_the_gateway_would_refuse_is_told_beside_the_field(office: BackOffi
     text = operator.post("/routes/new", service=str(service.id), paths="", methods="")
     assert operator.status == 422
     assert 'id="paths-error"' in text
+
+
+def test_a_feature_is_asked_for_and_no_longer(office: BackOffice) -> None:
+    operator = office.at_work()
+    operator.post("/services/new", name="countries", url="http://one.example", keys="1", **URL)
+    (service,) = _services(office)
+    with office.store.write() as gateway:
+        gateway.plugins.create(
+            {"name": "rate-limiting", "service": {"id": str(service.id)}, "config": {"minute": 5}}
+        )
+    route = {"name": "deep", "service": str(service.id), "paths": "/v1/deep"}
+    for feature in ("analytics_advanced", "bulk", ""):
+        with office.store.read() as gateway:
+            known = gateway.routes.find("deep")
+        operator.post(f"/routes/{known.id}" if known else "/routes/new", **route, feature=feature)
+        assert operator.location == "/services"
+        with office.store.read() as gateway:
+            plugins = gateway.plugins.repository.all()
+            found = [one.config["feature"] for one in plugins if one.name == "entitlement"]
+            assert found == ([feature] if feature else [])
+            # What the form doesn't switch stays as it is.
+            assert {one.name for one in plugins if one.service_id} == {"key-auth", "rate-limiting"}
+    operator.get("/services")
+    assert "On every route: Key rate-limiting" in operator.words
