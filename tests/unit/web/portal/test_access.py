@@ -32,7 +32,7 @@ _ANYONE = {
 }
 _ANYONE_BELOW = ("/reference", "/guides", "/openapi.", "/explorer", "/llms", "/try", "/errors/")
 # Answers machines, which prove themselves in other ways.
-_MOUNTS = {"/webhooks"}
+_MOUNTS = {"/tollway/v1", "/webhooks"}
 
 
 @pytest.fixture
