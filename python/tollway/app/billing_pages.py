@@ -146,7 +146,7 @@ class CustomerBilling:
         zone = time_zone(before.plan.plan.timezone)
         # What is due anyway, such as the first fee of a plan taken a moment ago, isn't the change's.
         anyway = {(one.sequence, one.total) for one in self._shop.invoicing.forecast(subscription, now).due}
-        due = [one for one in preview.due_now if (one.sequence, one.total) not in anyway]
+        due = [one for one in preview.due_now if one.total and (one.sequence, one.total) not in anyway]
         after = preview.subscription.phase_at(preview.effective_at) or before
         label = after.plan.label if addon is None else self._addon_label(addon)
         return ChangePreview(
