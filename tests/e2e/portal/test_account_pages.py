@@ -122,7 +122,7 @@ def test_billing_from_the_card_to_the_cancellation(tab: Tab, front: Storefront, 
         tab.check("preview")
         page.get_by_role("button", name=re.compile("^Order and pay ")).click()
         page.wait_for_url("**/billing")
-        expect(page.get_by_role("heading", name="enterprise", exact=True)).to_be_visible()
+        expect(page.get_by_role("heading", name="Enterprise", exact=True)).to_be_visible()
         tab.check("billing-upgraded")
         page.get_by_role("link", name="Cancel plan").click()
         tab.check("cancel")
