@@ -279,6 +279,63 @@ class StripeFake(StripeServer):
         }
         return {"object": "list", "url": "", "has_more": False, "data": [summary]}
 
+    def _product(self, data: Thing) -> Thing:
+        if data["id"] in self.things:
+            message = "Product already exists."
+            raise Refusal(400, "invalid_request_error", message, code="resource_already_exists")
+        made = self._new("product", "prod", name=data["name"])
+        del self.things[made["id"]]
+        self.things[data["id"]] = made | {"id": data["id"]}
+        return self.things[data["id"]]
+
+    def _subscription(self, data: Thing) -> Thing:
+        made = self._new(
+            "subscription",
+            "sub",
+            customer=data["customer"],
+            status="active",
+            metadata=data.get("metadata", {}),
+        )
+        for item in data["items"]:
+            self._item({"subscription": made["id"], **item})
+        return made
+
+    def _subscriptions(self, data: Thing) -> Thing:
+        found = [
+            one
+            for one in self.of_kind("subscription")
+            if one["customer"] == data["customer"] and one["status"] != "canceled"
+        ]
+        return page(found, data, "/v1/subscriptions")
+
+    def _end(self, _data: Thing, id_: str) -> Thing:
+        found = self._get(id_, "subscription")
+        found["status"] = "canceled"
+        return found
+
+    def _item(self, data: Thing) -> Thing:
+        return self._new(
+            "subscription_item",
+            "si",
+            subscription=data["subscription"],
+            metadata=data.get("metadata", {}),
+            name=self._get(data["price_data"]["product"], "product")["name"],
+            unit_amount=int(data["price_data"]["unit_amount"]),
+        )
+
+    def _items(self, data: Thing) -> Thing:
+        found = [
+            one for one in self.of_kind("subscription_item") if one["subscription"] == data["subscription"]
+        ]
+        return page(found, data, "/v1/subscription_items")
+
+    def _item_removed(self, _data: Thing, id_: str) -> Thing:
+        found = self._get(id_, "subscription_item")
+        if len(self._items({"subscription": found["subscription"], "limit": 100})["data"]) == 1:
+            raise Refusal(400, "invalid_request_error", "A subscription must have at least one active plan")
+        del self.things[id_]
+        return {"id": id_, "object": "subscription_item", "deleted": True}
+
     def _show(self, _data: Thing, id_: str) -> Thing:
         return self._get(id_)
 
@@ -336,6 +393,13 @@ _ROUTES: list[tuple[str, str, Callable[..., Thing]]] = [
     ("GET", "/v1/payment_intents", StripeFake._intents),
     ("GET", f"/v1/payment_intents/{_ID}", StripeFake._show),
     ("POST", f"/v1/payment_intents/{_ID}/cancel", StripeFake._cancel),
+    ("POST", "/v1/products", StripeFake._product),
+    ("POST", "/v1/subscriptions", StripeFake._subscription),
+    ("GET", "/v1/subscriptions", StripeFake._subscriptions),
+    ("DELETE", f"/v1/subscriptions/{_ID}", StripeFake._end),
+    ("POST", "/v1/subscription_items", StripeFake._item),
+    ("GET", "/v1/subscription_items", StripeFake._items),
+    ("DELETE", f"/v1/subscription_items/{_ID}", StripeFake._item_removed),
     ("POST", "/v1/billing/meters", StripeFake._meter),
     ("GET", "/v1/billing/meters", StripeFake._meters),
     ("POST", "/v1/billing/meter_events", StripeFake._meter_event),

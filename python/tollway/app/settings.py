@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     invoice_grace_minutes: int = Field(default=60, ge=0)
     payment_provider: str = "sandbox"
     payment_timeout_seconds: float = Field(default=30, gt=0, le=300)
+    payment_item_mirror: bool = False
     payment_usage_export: bool = False
     stripe_secret_key: str | None = Field(default=None, repr=False)
     stripe_webhook_secret: str | None = Field(default=None, repr=False)

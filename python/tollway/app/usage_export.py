@@ -64,9 +64,9 @@ class UsageExport:
         self._plan()
         name = self._provider.name
         with self._main.read() as connection:
-            reports = Commerce(connection, self._clock).usage_reports
-            due = reports.due(name, self._clock.now(), _TOGETHER)
-            accounts = reports.accounts(name)
+            commerce = Commerce(connection, self._clock)
+            due = commerce.usage_reports.due(name, self._clock.now(), _TOGETHER)
+            accounts = commerce.methods.accounts(name)
         return sum(self._tell(part, accounts[part.subject.customer]) for part in due)
 
     def _plan(self) -> None:
@@ -74,8 +74,9 @@ class UsageExport:
         until = (now - _SETTLED).replace(minute=0, second=0, microsecond=0)
         name = self._provider.name
         with self._main.read() as connection:
-            reports = Commerce(connection, self._clock).usage_reports
-            planned, accounts = reports.planned_until(name), reports.accounts(name)
+            commerce = Commerce(connection, self._clock)
+            planned = commerce.usage_reports.planned_until(name)
+            accounts = commerce.methods.accounts(name)
         if planned is not None and planned >= until:
             return
         since = max(min(planned or until, until - _LATE), now - _TOO_OLD)

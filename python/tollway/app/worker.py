@@ -14,6 +14,7 @@ from tollway.app.mail import MailWorker, open_notifier
 from tollway.app.payment_worker import PaymentWorker
 from tollway.app.payments import open_payments
 from tollway.app.settings import Settings
+from tollway.app.subscription_mirror import SubscriptionMirror
 from tollway.app.usage_export import UsageExport
 
 __all__ = ["run_worker"]
@@ -45,6 +46,9 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         if settings.payment_usage_export:
             export = UsageExport(seller.usage.main, seller.usage.query, payments.provider, seller.clock)
             works.append(export.export_forever)
+        if settings.payment_item_mirror:
+            mirror = SubscriptionMirror(seller.usage.main, payments.provider, seller.clock)
+            works.append(mirror.show_forever)
         threads = [threading.Thread(target=work, args=(stop,), name=work.__name__) for work in works]
         for thread in threads:
             thread.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from tollway.billing.payments.models import Account, PaymentMethod, Setup
 from tollway.billing.payments.results import MethodDetails, SetupStatus
 from tollway.kernel.ids import new_id
 from tollway.storage.statements import upsert
-from tollway.storage.tables.payments import PAYMENT_ACCOUNT, PAYMENT_METHOD, PAYMENT_SETUP
+from tollway.storage.tables.payments import PAYMENT_ACCOUNT, PAYMENT_METHOD, PAYMENT_SETUP, SUBSCRIPTION_SHOWN
 
 __all__ = ["SqlMethods"]
 
@@ -38,6 +38,28 @@ class SqlMethods:
             upsert(self._connection, PAYMENT_ACCOUNT)
             .values(customer_id=account.customer, provider=account.provider, reference=account.reference)
             .on_conflict_do_nothing()
+        )
+
+    def accounts(self, provider: str) -> Mapping[UUID, str]:
+        """See `Methods.accounts`."""
+        c = PAYMENT_ACCOUNT.c
+        rows = self._connection.execute(select(c.customer_id, c.reference).where(c.provider == provider))
+        return {row.customer_id: row.reference for row in rows}
+
+    def shown(self, provider: str) -> Mapping[UUID, str]:
+        """See `Methods.shown`."""
+        c = SUBSCRIPTION_SHOWN.c
+        rows = self._connection.execute(select(c.subscription_id, c.picture).where(c.provider == provider))
+        return {row.subscription_id: row.picture for row in rows}
+
+    def save_shown(self, provider: str, subscription: UUID, picture: str) -> None:
+        """See `Methods.save_shown`."""
+        self._connection.execute(
+            upsert(self._connection, SUBSCRIPTION_SHOWN)
+            .values(provider=provider, subscription_id=subscription, picture=picture)
+            .on_conflict_do_update(
+                index_elements=list(SUBSCRIPTION_SHOWN.primary_key.columns), set_={"picture": picture}
+            )
         )
 
     def setup(self, setup: UUID) -> Setup | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from tollway.billing.payments.exporting import Part, Subject, Told
 from tollway.storage.statements import upsert
-from tollway.storage.tables.payments import PAYMENT_ACCOUNT, USAGE_REPORT, USAGE_REPORTED
+from tollway.storage.tables.payments import USAGE_REPORT, USAGE_REPORTED
 
 __all__ = ["SqlUsageReports"]
 
@@ -28,12 +27,6 @@ class SqlUsageReports:
         """See `UsageReports.planned_until`."""
         query = select(USAGE_REPORTED.c.planned_until).where(USAGE_REPORTED.c.provider == provider)
         return self._connection.scalar(query)
-
-    def accounts(self, provider: str) -> Mapping[UUID, str]:
-        """See `UsageReports.accounts`."""
-        c = PAYMENT_ACCOUNT.c
-        rows = self._connection.execute(select(c.customer_id, c.reference).where(c.provider == provider))
-        return {row.customer_id: row.reference for row in rows}
 
     def told(self, provider: str, start: datetime, up_to: int | None = None) -> Mapping[Subject, Told]:
         """See `UsageReports.told`."""

@@ -21,6 +21,7 @@ from tollway.billing.payments.results import (
     SetupRequest,
     SetupResult,
     SetupStarted,
+    SubscriptionPicture,
     UsageReport,
 )
 from tollway.kernel.mode import Mode
@@ -82,6 +83,9 @@ class PaymentProvider(Protocol):
     def usage_total(self, report: UsageReport) -> int:
         """Return what the provider has counted in a report's window, this report's part or not."""
 
+    def show_subscription(self, picture: SubscriptionPicture) -> None:
+        """Show a subscription as it is now, with `Capability.ITEM_MIRROR`; again and again if need be."""
+
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Check a webhook's signature over its raw body and read it. Raises `ForgedNotice`."""
 
@@ -94,6 +98,15 @@ class Methods(Protocol):
 
     def save_account(self, account: Account) -> None:
         """Keep an account; the one that was kept first stays."""
+
+    def accounts(self, provider: str) -> Mapping[UUID, str]:
+        """Return the customers that a provider knows, with their references there."""
+
+    def shown(self, provider: str) -> Mapping[UUID, str]:
+        """Return of each subscription what the provider was last shown, as a digest."""
+
+    def save_shown(self, provider: str, subscription: UUID, picture: str) -> None:
+        """Keep what the provider was shown of a subscription."""
 
     def setup(self, setup: UUID) -> Setup | None:
         """Return a setup by its id."""
@@ -189,9 +202,6 @@ class UsageReports(Protocol):
 
     def planned_until(self, provider: str) -> datetime | None:
         """Return up to when windows have been looked at."""
-
-    def accounts(self, provider: str) -> Mapping[UUID, str]:
-        """Return the customers that the provider knows, with their references there."""
 
     def told(self, provider: str, start: datetime, up_to: int | None = None) -> Mapping[Subject, Told]:
         """Return what the parts of the window that begins at `start` come to, those up to a number."""

@@ -26,6 +26,7 @@ __all__ = [
     "CustomerRequest",
     "ForgedNotice",
     "MethodDetails",
+    "MirroredItem",
     "Notice",
     "NoticeKind",
     "PermanentFault",
@@ -37,6 +38,7 @@ __all__ = [
     "SetupResult",
     "SetupStarted",
     "SetupStatus",
+    "SubscriptionPicture",
     "TemporaryFault",
     "UnknownOutcome",
     "UsageReport",
@@ -78,6 +80,8 @@ class Capability(Flag):
     """Part of a payment can be given back, several times."""
     NOTICES = auto()
     """It tells of changes by signed webhooks."""
+    ITEM_MIRROR = auto()
+    """It can show subscriptions and their add-ons, which Tollway invoices."""
     USAGE_EXPORT = auto()
     """It takes aggregated usage, to be shown beside what it collects."""
 
@@ -262,3 +266,25 @@ class UsageReport:
     start: datetime
     end: datetime
     quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredItem:
+    """A plan's phase or an add-on, as it is called on a subscription."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPicture:
+    """What a subscription consists of now, to be shown; without items it has ended.
+
+    `interval` is the plan's: day, week, month, quarter or year.
+    """
+
+    subscription: UUID
+    account: str
+    currency: str
+    interval: str
+    items: tuple[MirroredItem, ...]

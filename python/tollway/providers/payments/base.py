@@ -29,6 +29,7 @@ from tollway.billing.payments.results import (
     SetupRequest,
     SetupResult,
     SetupStarted,
+    SubscriptionPicture,
     UsageReport,
 )
 from tollway.kernel.clock import Clock
@@ -124,6 +125,10 @@ class Vendor:
 
     def usage_total(self, report: UsageReport) -> int:
         """See `PaymentProvider.usage_total`."""
+        raise NotImplementedError
+
+    def show_subscription(self, picture: SubscriptionPicture) -> None:
+        """See `PaymentProvider.show_subscription`."""
         raise NotImplementedError
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:  # noqa: ARG002

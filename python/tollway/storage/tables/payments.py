@@ -24,6 +24,7 @@ __all__ = [
     "PAYMENT_METHOD",
     "PAYMENT_REFUND",
     "PAYMENT_SETUP",
+    "SUBSCRIPTION_SHOWN",
     "USAGE_REPORT",
     "USAGE_REPORTED",
     "WEBHOOK_INBOX",
@@ -181,4 +182,13 @@ USAGE_REPORTED = Table(
     Column("provider", String(32), primary_key=True),
     # Every window that ended by then has been looked at.
     Column("planned_until", UtcTimestamp, nullable=False),
+)
+
+SUBSCRIPTION_SHOWN = Table(
+    "subscription_shown",
+    MAIN,
+    Column("provider", String(32), primary_key=True),
+    Column("subscription_id", Identifier, ForeignKey("subscription.id"), primary_key=True),
+    # What the provider was last shown, as a digest.
+    Column("picture", String(64), nullable=False),
 )

@@ -37,6 +37,7 @@ from tollway.billing.payments.results import (
     SetupResult,
     SetupStarted,
     SetupStatus,
+    SubscriptionPicture,
     UnknownOutcome,
     UsageReport,
 )
@@ -44,6 +45,7 @@ from tollway.kernel.errors import InvalidInput
 from tollway.providers.payments.base import Options, Vendor
 from tollway.providers.payments.stripe.calls import asked, moment
 from tollway.providers.payments.stripe.meters import Meters
+from tollway.providers.payments.stripe.mirror import Mirror
 
 __all__ = ["API_VERSION", "Stripe"]
 
@@ -81,6 +83,7 @@ class Stripe(Vendor):
         | Capability.PARTIAL_REFUND
         | Capability.NOTICES
         | Capability.USAGE_EXPORT
+        | Capability.ITEM_MIRROR
     )
 
     def __init__(self, options: Options) -> None:
@@ -107,6 +110,7 @@ class Stripe(Vendor):
         ).v1
 
         self._meters = Meters(self.client)
+        self._mirror = Mirror(self.client)
 
     @property
     def moves_real_money(self) -> bool:
@@ -258,6 +262,10 @@ class Stripe(Vendor):
     def usage_total(self, report: UsageReport) -> int:
         """See `PaymentProvider.usage_total`."""
         return self._meters.total(report)
+
+    def show_subscription(self, picture: SubscriptionPicture) -> None:
+        """See `PaymentProvider.show_subscription`."""
+        self._mirror.show(picture)
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """See `PaymentProvider.read_notice`: a signature over the raw body, at most five minutes old."""
