@@ -80,6 +80,21 @@ class SqlDirectory:
             found[row.customer_id].append(row.id)
         return found
 
+    def subscribed(self, now: datetime) -> Mapping[UUID, int]:
+        """Return how many live subscriptions are under each plan version at `now`."""
+        phase = SUBSCRIPTION_PHASE.c
+        rows = self._connection.execute(
+            select(phase.plan_version_id, func.count())
+            .join(SUBSCRIPTION, SUBSCRIPTION.c.id == phase.subscription_id)
+            .where(
+                SUBSCRIPTION.c.mode == Mode.LIVE.value,
+                phase.starts_at <= now,
+                or_(phase.ends_at.is_(None), phase.ends_at > now),
+            )
+            .group_by(phase.plan_version_id)
+        )
+        return {version: int(count) for version, count in rows}
+
     def invoices(
         self, mode: Mode, *, status: InvoiceStatus | None, unpaid: bool, skip: int, size: int
     ) -> Sequence[ListedInvoice]:

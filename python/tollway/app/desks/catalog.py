@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from uuid import UUID
 
 from tollway.app.plans import publish_catalog
 from tollway.app.subscriptions import DEFAULT_SELLER
-from tollway.billing.models import Subscription
 from tollway.catalog.models import Catalog
 from tollway.catalog.service import Applied
 from tollway.catalog.versions import PlanVersion
 from tollway.kernel.clock import Clock
 from tollway.kernel.currency import Currency, currency
 from tollway.kernel.errors import NotFound
-from tollway.kernel.mode import Mode
 from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import GatewayStore
 from tollway.web.console.ports.catalog import CatalogView, PlanView, Versioned
@@ -36,7 +32,7 @@ class CatalogDesk:
             commerce = Commerce(connection, self._clock)
             plans = commerce.catalog.plans()
             addons = commerce.catalog.addons()
-            counts = self._counts(commerce.subscriptions.all(Mode.LIVE))
+            counts = commerce.directory.subscribed(self._clock.now())
             return CatalogView(
                 currency=_currency(commerce, plans),
                 meters=commerce.catalog.meters(),
@@ -44,7 +40,7 @@ class CatalogDesk:
                 addons=addons,
                 customers={
                     plan.plan.name: sum(
-                        counts[version.id] for version in commerce.catalog.versions(plan.plan.name)
+                        counts.get(version.id, 0) for version in commerce.catalog.versions(plan.plan.name)
                     )
                     for plan in plans
                 },
@@ -57,11 +53,11 @@ class CatalogDesk:
             current = commerce.catalog.plan(name)
             if current is None:
                 raise NotFound("plan", name)
-            counts = self._counts(commerce.subscriptions.all(Mode.LIVE))
+            counts = commerce.directory.subscribed(self._clock.now())
             versions = commerce.catalog.versions(name)
             return PlanView(
                 current=current,
-                versions=[Versioned(one, counts[one.id]) for one in reversed(versions)],
+                versions=[Versioned(one, counts.get(one.id, 0)) for one in reversed(versions)],
                 meters=commerce.catalog.meters(),
             )
 
@@ -70,11 +66,6 @@ class CatalogDesk:
     ) -> Sequence[Applied]:
         """See `Catalogs.publish`."""
         return publish_catalog(self._gateways, self._clock, catalog, standing=standing)
-
-    def _counts(self, subscriptions: Sequence[Subscription]) -> Counter[UUID]:
-        now = self._clock.now()
-        phases = (subscription.phase_at(now) for subscription in subscriptions)
-        return Counter(phase.plan.id for phase in phases if phase is not None)
 
 
 def _currency(commerce: Commerce, plans: Sequence[PlanVersion]) -> Currency:

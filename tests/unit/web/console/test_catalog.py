@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 
 from tests.support.console import BackOffice
@@ -177,3 +178,17 @@ def test_the_catalog_as_a_file_is_the_catalog(office: BackOffice) -> None:
 
 def _publish(operator: Visitor, typed: dict[str, str]) -> None:
     operator.post("/catalog/plans/pro", do="publish", **typed)
+
+
+def test_subscriptions_are_counted_by_the_version_they_took(office: BackOffice) -> None:
+    for name in ("Acme", "Bolt"):
+        office.join(name, "pro")
+    operator = office.at_work()
+    plan = _plan(office, "pro")
+    assert plan is not None
+    _publish(operator, dict(initial_fields(plan.plan)) | {"base": "1", "p0.amount": "59.00"})
+    office.join("Crane", "pro")
+    operator.get("/catalog/plans/pro")
+    assert "Version 2, in force 1 subscription Version 1 2 subscriptions" in operator.words
+    operator.get("/catalog")
+    assert re.search(r"pro 2 month \$59\.00 2 \S* ?3 ", operator.words)
