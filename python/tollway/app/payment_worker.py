@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
@@ -20,6 +21,7 @@ from tollway.storage.database import Database
 __all__ = ["PaymentWorker"]
 
 _SECONDS = 1.0
+_SHARE = 10
 _TOGETHER = 20
 
 log = structlog.get_logger()
@@ -36,9 +38,13 @@ class PaymentWorker:
 
     def collect_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set, ending after the payment in hand."""
-        while not stop.wait(_SECONDS):
+        pause = _SECONDS
+        while not stop.wait(pause):
+            began = time.monotonic()
             with _told("payments"):
                 self.work(stop)
+            # Where there is much to look through, it is looked through less often.
+            pause = max(_SECONDS, _SHARE * (time.monotonic() - began))
 
     def work(self, stop: threading.Event | None = None) -> int:
         """Do what there is to do now; return how many invoices were collected or looked after.

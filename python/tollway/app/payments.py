@@ -30,10 +30,10 @@ from tollway.billing.payments.models import (
     Setup,
 )
 from tollway.billing.payments.ports import PaymentProvider
-from tollway.billing.payments.results import CustomerRequest, SetupRequest, SetupStatus
+from tollway.billing.payments.results import Capability, CustomerRequest, SetupRequest, SetupStatus
 from tollway.billing.payments.wording import reason_for_customer
-from tollway.kernel.clock import Clock
-from tollway.kernel.errors import NotFound
+from tollway.kernel.clock import Clock, SystemClock
+from tollway.kernel.errors import InvalidInput, NotFound
 from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
 from tollway.providers.payments.base import Options, open_vendor
@@ -41,7 +41,7 @@ from tollway.providers.payments.sandbox import CARDS, Sandbox, TestCard
 from tollway.storage.commerce import Commerce
 from tollway.storage.database import Database
 
-__all__ = ["Payments", "SandboxCharge", "SetupPage", "open_payments", "open_provider"]
+__all__ = ["Payments", "SandboxCharge", "SetupPage", "check_options", "open_payments", "open_provider"]
 
 RETURN_PATH = "/pay/return"
 """Where a provider's page sends the browser back to; the query has `setup`."""
@@ -383,6 +383,21 @@ def open_provider(settings: Settings, clock: Clock) -> PaymentProvider:
     }
     timeout = timedelta(seconds=settings.payment_timeout_seconds)
     return open_vendor(name, Options(settings.data_dir, clock, timeout, values))
+
+
+def check_options(settings: Settings) -> None:
+    """Refuse settings with which payments could not start: a supervisor would try again and again.
+
+    Raises:
+        InvalidInput: names the setting.
+    """
+    provider = open_provider(settings, SystemClock())
+    for setting, on, capability in (
+        ("TOLLWAY_PAYMENT_USAGE_EXPORT", settings.payment_usage_export, Capability.USAGE_EXPORT),
+        ("TOLLWAY_PAYMENT_ITEM_MIRROR", settings.payment_item_mirror, Capability.ITEM_MIRROR),
+    ):
+        if on and capability not in provider.capabilities:
+            raise InvalidInput(setting, f"{provider.name} can't do that", "unset it, or use stripe")
 
 
 def open_payments(main: Database, settings: Settings, clock: Clock) -> Payments:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from tollway.app.data_dir import claim_node, prepare, secret, write_run_file
 from tollway.app.listeners import is_loopback, open_listener, public_address
+from tollway.app.payments import check_options
 from tollway.app.settings import Role, Settings
 from tollway.app.supervisor import Child, Supervisor
 from tollway.gateway.secrets import derive_keys
@@ -36,6 +37,8 @@ def serve(settings: Settings, role: Role) -> None:
     """Run a role until SIGTERM or SIGINT. Raises `TollwayError` where it can't start."""
     prepare(settings)
     secret(settings)
+    if role is not Role.GATEWAY:
+        check_options(settings)
     match role:
         case Role.ALL:
             _serve_all(settings)

@@ -22,7 +22,7 @@ from tollway.providers.payments.base import Options
 from tollway.providers.payments.sandbox import Sandbox
 from tollway.providers.payments.stripe import Stripe
 
-__all__ = ["BENCHES", "COUNTING", "ORIGIN", "Bench", "Card", "saved"]
+__all__ = ["BENCHES", "COUNTING", "ORIGIN", "Bench", "Card", "StripeBench", "saved", "soon"]
 
 ORIGIN = "http://portal.test"
 TIMEOUT = timedelta(seconds=20)

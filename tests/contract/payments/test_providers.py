@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from tests.contract.payments.benches import BENCHES, COUNTING, ORIGIN, Bench, Card, saved, soon
+from tests.contract.payments.benches import BENCHES, COUNTING, ORIGIN, Bench, Card, StripeBench, saved, soon
+from tests.support.localstripe import LocalStripeShim
 from tollway.billing.payments.results import (
     Capability,
     ChargeRequest,
@@ -18,6 +22,7 @@ from tollway.billing.payments.results import (
     ChargeStatus,
     CustomerRequest,
     ForgedNotice,
+    NoticeKind,
     PermanentFault,
     RefundRequest,
     RefundStatus,
@@ -297,3 +302,39 @@ def _report(account: str) -> UsageReport:
         end=start + timedelta(hours=1),
         quantity=120,
     )
+
+
+def test_the_emulators_own_signature_is_believed(localstripe: str, tmp_path: Path) -> None:
+    """Localstripe signs its webhooks as Stripe does: nobody here wrote that."""
+    came: queue.Queue[tuple[bytes, dict[str, str]]] = queue.Queue()
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            came.put((body, dict(self.headers.items())))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        with LocalStripeShim(localstripe).running() as shim:
+            shim.send_webhooks_to(f"http://127.0.0.1:{server.server_port}/webhooks/stripe")
+            bench = StripeBench(tmp_path, shim)
+            paid = bench.provider.charge(_request(saved(bench)))
+            while True:
+                body, headers = came.get(timeout=60)
+                notice = bench.provider.read_notice(body, headers)
+                if (notice.type, notice.reference) == ("payment_intent.succeeded", paid.reference):
+                    break
+            assert notice.kind is NoticeKind.CHARGE
+            with pytest.raises(ForgedNotice):
+                bench.provider.read_notice(body.replace(b"succeeded", b"processed"), headers)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

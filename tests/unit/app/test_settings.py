@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tollway.app.payments import check_options, open_provider
 from tollway.app.settings import Settings, load_settings
+from tollway.kernel.clock import SystemClock
 from tollway.kernel.errors import InvalidInput
 
 _PAGE = Path(__file__).parents[3] / "docs" / "seller" / "settings.md"
@@ -87,3 +89,39 @@ def test_links_in_mails_begin_with_an_address_of_ours(listen: str, origin: str) 
     assert (
         Settings(portal_listen=listen, portal_url="https://a.example/").portal_origin == "https://a.example"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (
+            {"payment_provider": "cash"},
+            "TOLLWAY_PAYMENT_PROVIDER: there is no 'cash'; write one of: sandbox, stripe",
+        ),
+        ({"payment_provider": "stripe"}, "TOLLWAY_STRIPE_SECRET_KEY"),
+        (
+            {
+                "payment_provider": "stripe",
+                "stripe_secret_key": "sk_test_1",
+                "stripe_api_base": "http://a.test",
+            },
+            "TOLLWAY_STRIPE_API_BASE",
+        ),
+        ({"payment_usage_export": True}, "TOLLWAY_PAYMENT_USAGE_EXPORT"),
+        ({"payment_item_mirror": True}, "TOLLWAY_PAYMENT_ITEM_MIRROR"),
+    ],
+)
+def test_payments_that_could_not_start_are_refused(
+    settings: dict[str, object], named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInput, match=named):
+        check_options(Settings(data_dir=tmp_path, **settings))  # type: ignore[arg-type]
+    check_options(Settings(data_dir=tmp_path))
+
+
+def test_a_key_for_testing_moves_no_money(tmp_path: Path) -> None:
+    for key, moves in (("sk_test_1", False), ("rk_test_1", False), ("sk_live_1", True), ("odd", True)):
+        settings = Settings(data_dir=tmp_path, payment_provider="stripe", stripe_secret_key=key)
+        provider = open_provider(settings, SystemClock())
+        assert provider.moves_real_money is moves
+        assert key not in repr(settings) + repr(provider)
