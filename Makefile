@@ -65,9 +65,10 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 	@cargo fmt --all --check
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
-test: setup services vendors ## every test; installs what they need
+test: setup services vendors ## every test, on SQLite and on PostgreSQL; installs what they need
 	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
 	$(BIN)/pytest -q
+	TOLLWAY_TEST_DATABASE=postgresql $(BIN)/pytest -q
 
 demo: setup ## real traffic through the gateway, metered, invoiced, reconciled; ends by itself
 	@$(BIN)/python -m demo
