@@ -48,7 +48,7 @@ CAST = (
     Firm("kompass-events", "Kompass Events", "AT", 38, (Turn(19, "starter"), Turn(70, leaves=True))),
     Firm("mesa-logistics", "Mesa Logistics", "MX", 610, (Turn(24, "growth"), Turn(60, "scale")), night=True),
     Firm("orchard-insurance", "Orchard Insurance", "US", 240, (Turn(37, "growth"),)),
-    Firm("sakura-stays", "Sakura Stays 桜", "JP", 70, (Turn(44, "starter"), Turn(47, add_on="bulk_files"))),
+    Firm("sakura-stays", "Sakura Stays", "JP", 70, (Turn(44, "starter"), Turn(47, add_on="bulk_files"))),
     Firm("gull-and-tide", "Gull & Tide Charter", "NO", 12, (Turn(49, "free"), Turn(71, "starter"))),
     Firm("vista-geo", "Vista Geo Analytics", "ES", 300, (Turn(58, "growth"),), card="declined"),
     Firm("brass-lantern", "Brass Lantern Games", "CA", 66, (Turn(66, "starter"),)),

@@ -61,8 +61,8 @@ class Past:
 
     settings: Settings
     opening: datetime
-    came: Callable[[Firm, UUID, UUID], None] = lambda *_: None
-    """Called with each new firm, its customer and its consumer."""
+    came: Callable[[Firm, UUID, UUID, UUID], None] = lambda *_: None
+    """Called with each new firm, its customer, its consumer and its first key's id."""
     keys: dict[str, str] = field(default_factory=dict)
     """The newest API key of each firm, by its slug."""
     customers: dict[str, UUID] = field(default_factory=dict)
@@ -175,7 +175,7 @@ class Past:
         if turn.plan != "free":
             page = self._payments.begin_setup(subscription.customer, _ORIGIN)
             self._payments.sandbox_choose(subscription.customer, page.setup, firm.card)
-        self.came(firm, subscription.customer, consumer.id)
+        self.came(firm, subscription.customer, consumer.id, credential.id)
         self._present[firm.slug] = _Standing(
             firm, turn.day, consumer.id, credential.id, subscription.customer, subscription.phases[0].id
         )

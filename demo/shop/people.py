@@ -14,6 +14,7 @@ from tollway.kernel.clock import ManualClock
 from tollway.kernel.ids import new_id
 from tollway.storage.accounts import SqlOperators, SqlPeople
 from tollway.storage.database import Database
+from tollway.storage.key_labels import SqlKeyLabels
 from tollway.support.models import Author, Side
 
 __all__ = ["OPERATOR", "PASSWORD", "People", "address_of"]
@@ -89,8 +90,8 @@ class People:
         with main.write() as connection:
             SqlOperators(connection).save_operator(self._operator)
 
-    def join(self, firm: Firm, customer: UUID, consumer: UUID) -> None:
-        """Let a firm's owner sign in to the portal."""
+    def join(self, firm: Firm, customer: UUID, consumer: UUID, key: UUID) -> None:
+        """Let a firm's owner sign in to the portal; its first key is called so."""
         now = self._clock.now()
         organisation = Organisation(
             id=new_id(),
@@ -116,6 +117,7 @@ class People:
                     organisation=organisation.id, user=user.id, role=MembershipRole.OWNER, created_at=now
                 )
             )
+            SqlKeyLabels(connection).add(key, "production", user.id, now)
         self._users[firm.slug] = (organisation.id, Author(Side.CUSTOMER, user.id, user.email))
 
     def write(self, day: int) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.support.commerce import CATALOG
 from tests.support.shop import END, Shop
+from tollway.app import subscriptions
 from tollway.billing.errors import SubscriptionConflict
 from tollway.billing.subscriptions import Timing
 from tollway.gateway.models import Attribution
