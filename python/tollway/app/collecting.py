@@ -27,7 +27,7 @@ from tollway.billing.payments.results import (
     TemporaryFault,
     UnknownOutcome,
 )
-from tollway.kernel.errors import NotFound
+from tollway.kernel.errors import InvalidInput, NotFound
 from tollway.kernel.failpoint import failpoint
 from tollway.kernel.ids import new_id
 from tollway.kernel.mode import Mode
@@ -46,6 +46,11 @@ class Browser:
 
     origin: str
     return_url: str
+
+    def __post_init__(self) -> None:
+        for name, text, longest in (("origin", self.origin, 255), ("return_url", self.return_url, 2000)):
+            if len(text) > longest:
+                raise InvalidInput(name, f"has {len(text)} characters", f"use at most {longest}")
 
 
 class Collecting:

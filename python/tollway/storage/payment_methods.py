@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 
+from tollway.billing.payments.errors import PaymentConflict
 from tollway.billing.payments.models import Account, PaymentMethod, Setup
 from tollway.billing.payments.results import MethodDetails, SetupStatus
 from tollway.kernel.ids import new_id
@@ -129,6 +130,8 @@ class SqlMethods:
             row = self._connection.execute(known).one()
             self.make_default(_method(row))
             row = self._connection.execute(known).one()
+        if row.customer_id != customer:
+            raise PaymentConflict("this method is another customer's")
         return _method(row)
 
     def make_default(self, method: PaymentMethod) -> None:

@@ -124,7 +124,11 @@ class Methods(Protocol):
         """Return a method, a removed one too."""
 
     def add(self, customer: UUID, provider: str, details: MethodDetails, now: datetime) -> PaymentMethod:
-        """Keep a method and make it the default; one that is kept already is returned as it is."""
+        """Keep a method and make it the default; one that is kept already is returned as it is.
+
+        Raises:
+            PaymentConflict: it is another customer's.
+        """
 
     def make_default(self, method: PaymentMethod) -> None:
         """Make it the customer's default."""

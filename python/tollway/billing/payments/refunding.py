@@ -18,6 +18,8 @@ from tollway.kernel.money import Money
 
 __all__ = ["begin_refund", "record_refund", "refund_of", "refund_request", "refund_waits"]
 
+_LONGEST_REASON = 500
+
 
 def begin_refund(
     payment: Payment,
@@ -32,7 +34,7 @@ def begin_refund(
 
     Raises:
         PaymentConflict: there is nothing to give back.
-        InvalidInput: the amount is not above zero, or above what is left.
+        InvalidInput: the amount is not above zero, or above what is left; or the reason is too long.
     """
     attempt = payment.collected
     if attempt is None or attempt.reference is None:
@@ -48,6 +50,8 @@ def begin_refund(
             f"{Money(chosen, unit).text} can't be given back",
             f"give more than 0 and at most {Money(left, unit)}",
         )
+    if len(reason) > _LONGEST_REASON:
+        raise InvalidInput("reason", f"has {len(reason)} characters", f"write at most {_LONGEST_REASON}")
     id_ = refund or new_id()
     made = Refund(
         id=id_,

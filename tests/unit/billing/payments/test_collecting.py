@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -269,3 +271,36 @@ def test_money_of_test_mode_is_never_collected_live(tmp_path: Path) -> None:
     assert till.payments.collecting.collect(invoice.id).status is PaymentStatus.SUCCEEDED
     assert till.balances(Mode.TEST)["clearing:sandbox"] == 4900
     till.close()
+
+
+def test_of_many_who_collect_at_once_one_does(till: Till) -> None:
+    subscription, invoice = till.subscribe()
+    till.owe(subscription.customer, 900)
+    till.card(subscription.customer)
+    gate = threading.Barrier(6)
+
+    def collect() -> str:
+        gate.wait(30)
+        try:
+            return till.payments.collecting.collect(invoice.id).status.value
+        except PaymentConflict:
+            return "paid before"
+
+    with ThreadPoolExecutor(6) as pool:
+        came = [one.result() for one in [pool.submit(collect) for _ in range(6)]]
+    assert "succeeded" in came
+    assert set(came) <= {"succeeded", "pending", "paid before"}
+    (payment,) = till.payments.search()
+    assert (payment.amount, payment.credit_applied, len(payment.attempts)) == (4000, 900, 1)
+    assert till.balances() == {"clearing:sandbox": 4000, "revenue:fees": -4000}
+
+
+def test_texts_too_long_for_their_place_are_refused(till: Till) -> None:
+    subscription, invoice = till.subscribe()
+    till.card(subscription.customer)
+    customer = subscription.customer
+    with pytest.raises(InvalidInput, match="return_url"):
+        till.payments.pay(customer, invoice.id, origin=ORIGIN, return_url=f"{ORIGIN}/{'x' * 2000}")
+    paid = till.payments.pay(customer, invoice.id, origin=ORIGIN, return_url=ORIGIN)
+    with pytest.raises(InvalidInput, match="reason"):
+        till.payments.refund(paid.id, 1, "x" * 501)
