@@ -43,7 +43,7 @@ def create_site_app(site: Site, package: ModuleType, context: Any) -> FastAPI:
     for add_pages in _page_modules(package):
         add_pages(routes, context)
     ErrorPages(site).install(app)
-    app.add_middleware(PageGuard, secure=site.secure)
+    app.middleware_stack = PageGuard(app.build_middleware_stack(), secure=site.secure)
     return app
 
 

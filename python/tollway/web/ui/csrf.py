@@ -49,7 +49,7 @@ async def require_own_form(request: Request) -> None:
         posted = request.state.form.get(FIELD)
         given = given or (posted if isinstance(posted, str) else None)
     visit = request.cookies.get(request.app.state.site.cookie("visit"))
-    if visit is None or given is None or not hmac.compare_digest(given, _token(request, visit)):
+    if visit is None or given is None or not _same(given, _token(request, visit)):
         raise HTTPException(403, "This form is out of date. Open its page again and send it once more.")
 
 
@@ -73,6 +73,11 @@ def _visit(request: Request) -> str:
         request.state.new_visit = secrets.token_urlsafe(32)
     visit: str = request.state.new_visit
     return visit
+
+
+def _same(given: str, token: str) -> bool:
+    # As bytes: of texts, only ASCII ones can be compared.
+    return hmac.compare_digest(given.encode(errors="replace"), token.encode())
 
 
 def _token(request: Request, visit: str) -> str:

@@ -82,6 +82,8 @@ class ErrorPages:
 
     def _unexpected(self, request: Request, _error: Exception) -> Response:
         # Starlette raises it on after this answer, so that the server logs it with its traceback.
+        if getattr(request.app.state, "site", None) is not self._site:
+            return Response(status_code=500)  # a mounted application's, which has answered already
         reference = secrets.token_hex(6)
         _log.error("page failed", reference=reference, path=request.url.path)
         return self.page(request, 500, reference=reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["CONTENT_POLICY", "PageGuard"]
@@ -28,9 +29,11 @@ _LARGEST_BODY = 1 << 20
 
 
 class PageGuard:
-    """ASGI middleware: sets the headers above where a page has not, and refuses bodies over 1 MiB.
+    """Goes around a whole application: sets the headers above where a page has not, bounds bodies to 1 MiB.
 
-    `secure` says that readers come by https, whoever ends TLS for us.
+    Not a middleware of it: the page of an unexpected error is made outside of those, and is read as well.
+    Applications that are mounted bound their own bodies, in their own words. `secure` says that readers come
+    by https, whoever ends TLS for us.
     """
 
     def __init__(self, app: ASGIApp, *, secure: bool) -> None:
@@ -61,4 +64,9 @@ class PageGuard:
                 raise HTTPException(413, "At most 1 MiB is taken at once. Shorten it and send it again.")
             return event
 
-        await self._app(scope, bounded, guarded)
+        await self._app(scope, receive if _mounted(scope) else bounded, guarded)
+
+
+def _mounted(scope: Scope) -> bool:
+    mounts = (route.path for route in scope["app"].routes if isinstance(route, Mount))
+    return any(scope["path"].startswith(f"{path}/") for path in mounts)

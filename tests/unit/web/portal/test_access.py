@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
+from httpx2 import Headers
 from starlette.routing import Mount
 
 from tests.support.portal import Visitor
@@ -31,8 +32,10 @@ _ANYONE = {
     "/static/{digest}/{name:path}",
 }
 _ANYONE_BELOW = ("/reference", "/guides", "/openapi.", "/explorer", "/llms", "/try", "/errors/")
-# Answers machines, which prove themselves in other ways.
+# Answer machines, which prove themselves in other ways: an API key, a provider's signature.
 _MOUNTS = {"/tollway/v1", "/webhooks"}
+# What a stranger reads there: how to use it.
+_DESCRIBES = {"/openapi.json", "/errors/{code}"}
 
 
 @pytest.fixture
@@ -68,6 +71,34 @@ def test_every_route_declares_who_may_open_it(street: Street) -> None:
     assert all(isinstance(route, Mount) for route in others)
 
 
+def test_what_machines_call_does_nothing_for_a_stranger_nor_for_a_session_alone(street: Street) -> None:
+    mounts = [route for route in street.app.routes if isinstance(route, Mount)]
+    asked: set[str] = set()
+    for browser in (street.visitor(), street.signed_up()):
+        for mount in mounts:
+            for context in iter_route_contexts(mount.routes):
+                if context.path in _DESCRIBES:
+                    continue
+                for method in context.methods or ():
+                    path = mount.path + _example(context.path or "")
+                    kind = {"content-type": "application/cloudevents+json"}
+                    answer = browser.client.request(method, path, content=b"{}", headers=kind)
+                    assert answer.status_code in {401, 404}, path
+                    asked.add(path.partition("0")[0])
+    assert asked == {"/tollway/v1/events", "/webhooks/"}
+
+
+def test_what_machines_call_bounds_its_own_bodies(street: Street) -> None:
+    client = street.visitor().client
+    kind = {"content-type": "application/cloudevents-batch+json"}
+    # More than a form may have, less than a batch may.
+    answer = client.post("/tollway/v1/events", content=b" " * (3 << 19), headers=kind)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    answer = client.post("/tollway/v1/events", content=b" " * (5 << 19), headers=kind)
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
+    assert client.post("/webhooks/sandbox", content=b" " * (1 << 19)).status_code == 413
+
+
 def test_only_what_is_listed_here_is_for_anybody(street: Street) -> None:
     public = {path for (_, path), access in _declared(street).items() if access is Access.ANYONE}
     assert {path for path in public if path not in _ANYONE and not path.startswith(_ANYONE_BELOW)} == set()
@@ -88,7 +119,7 @@ def test_nobody_posts_without_the_forms_token(street: Street) -> None:
     origin = {"origin": "http://portal.example"}
     for method, path in _declared(street):
         if method == "POST":
-            for token in ({}, {"_csrf": ""}, {"_csrf": "0" * 64}):
+            for token in ({}, {"_csrf": ""}, {"_csrf": "0" * 64}, {"_csrf": "é"}):
                 answer = visitor.client.post(_example(path), data=token, headers=origin)
                 assert answer.status_code == 403, path
     visitor.get("/account")
@@ -145,16 +176,19 @@ def test_a_body_beyond_a_mebibyte_is_refused(street: Street) -> None:
 
 def test_every_answer_carries_the_headers(street: Street) -> None:
     visitor = street.visitor()
-    for path in ("/sign-up", "/account", "/nowhere", "/static/0/x.js"):
-        headers = visitor.client.get(path).headers
-        policy = headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
-        assert "frame-ancestors 'none'" in policy
-        assert "unsafe" not in policy
-        assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "same-origin"
-        assert headers["cross-origin-opener-policy"] == "same-origin"
-        assert headers["cache-control"] == "no-store"
+    for path in ("/sign-up", "/account", "/nowhere", "/static/0/x.js", "/tollway/v1/events"):
+        _require_headers(visitor.client.get(path).headers)
+
+
+def _require_headers(headers: Headers) -> None:
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
 
 
 def test_cookies_are_the_sites_own(street: Street) -> None:
@@ -182,6 +216,7 @@ def test_a_page_that_fails_says_so_without_a_word_of_why(
     assert answer.status_code == 500
     assert "a secret" not in answer.text
     assert "It is our fault" in answer.text
+    _require_headers(answer.headers)
 
 
 def _token(visitor: Visitor, path: str = "/sign-up") -> str:
