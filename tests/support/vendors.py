@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 __all__ = ["BUILD", "RequestCheck", "localstripe", "stripe_mock"]
@@ -20,17 +20,16 @@ _PATIENCE = 60.0
 @contextlib.contextmanager
 def stripe_mock() -> Iterator[RequestCheck]:
     """Run Stripe's own stripe-mock; offers to check requests."""
-    port = _free_port()
-    with _served([str(BUILD / "bin" / "stripe-mock"), "-http-addr", f"127.0.0.1:{port}"], port):
+    program = str(BUILD / "bin" / "stripe-mock")
+    with _served(lambda port: [program, "-http-addr", f"127.0.0.1:{port}"]) as port:
         yield RequestCheck(port)
 
 
 @contextlib.contextmanager
 def localstripe() -> Iterator[str]:
     """Run localstripe; yields its URL."""
-    port = _free_port()
     python = str(BUILD / "localstripe" / "bin" / "python")
-    with _served([python, "-m", "localstripe", "--port", str(port), "--from-scratch"], port):
+    with _served(lambda port: [python, "-m", "localstripe", "--port", str(port), "--from-scratch"]) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -60,25 +59,38 @@ class RequestCheck:
 
 
 @contextlib.contextmanager
-def _served(command: Sequence[str], port: int) -> Iterator[None]:
-    if not Path(command[0]).exists():
-        raise FileNotFoundError(f"{command[0]} is missing; `make vendors` installs it")
-    # Nothing of the seller's own environment concerns a vendor.
-    process = subprocess.Popen(
-        command, env={"PATH": os.environ["PATH"]}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def _served(command: Callable[[int], Sequence[str]]) -> Iterator[int]:
+    if not Path(command(0)[0]).exists():
+        raise FileNotFoundError(f"{command(0)[0]} is missing; `make vendors` installs it")
+    process, port = _started(command)
     try:
-        give_up = time.monotonic() + _PATIENCE
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert process.poll() is None, f"{command[0]} ended"
-            assert time.monotonic() < give_up, f"{command[0]} does not listen"
-            time.sleep(0.05)
-        yield
+        yield port
     finally:
         process.terminate()
         process.wait(_PATIENCE)
+
+
+def _started(command: Callable[[int], Sequence[str]]) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a server that listens; on a busy machine its port may be taken before it is, so try others."""
+    for _ in range(5):
+        port = _free_port()
+        # Nothing of the seller's own environment concerns a vendor.
+        process = subprocess.Popen(
+            command(port),
+            env={"PATH": os.environ["PATH"]},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        give_up = time.monotonic() + _PATIENCE
+        while process.poll() is None:
+            assert time.monotonic() < give_up, f"{command(port)} does not listen"
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                # Whoever took the port would answer as well.
+                time.sleep(0.1)
+                if process.poll() is None:
+                    return process, port
+            time.sleep(0.05)
+    raise AssertionError(f"{command(0)} ends at once")
 
 
 def _free_port() -> int:
