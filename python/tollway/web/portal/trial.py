@@ -167,7 +167,14 @@ def _from_path(operation: Operation, path: str) -> dict[str, str]:
 
 
 def _raw(answer: TrialAnswer) -> Response:
-    headers = {name: value for name, value in answer.headers if name.startswith(_PASSED_ON)}
+    headers = {
+        name: value.encode("latin-1", "replace").decode("latin-1")
+        for name, value in answer.headers
+        if name.startswith(_PASSED_ON)
+    }
+    if 300 <= answer.status < 400 and "location" in headers:
+        # The reader's browser would follow it on this site, with the same method and the form's token.
+        headers["x-upstream-location"] = headers.pop("location")
     bodiless = answer.status in {204, 304} or answer.status < 200
     return Response(None if bodiless else answer.body, max(answer.status, 200), {**headers, **_NO_PAGE})
 

@@ -275,6 +275,29 @@ def test_answers_without_a_body_have_none(visitor: Visitor, gateway: _Gateway) -
         assert (answer.status_code, answer.content) == (status, b"")
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_an_upstream_leads_the_explorers_script_nowhere(
+    visitor: Visitor, gateway: _Gateway, status: int
+) -> None:
+    # A browser would send the same call, with the form's token, wherever it is led on this site.
+    gateway.answer = _answer(b"", status, ("location", "/billing/cancel"))
+    answer = _explore(visitor, {"method": "GET", "target": "/v1/cities/1"})
+    assert answer.status_code == status
+    assert "location" not in answer.headers
+    assert answer.headers["x-upstream-location"] == "/billing/cancel"
+
+
+def test_headers_of_any_kind_are_harmless(visitor: Visitor, gateway: _Gateway) -> None:
+    gateway.answer = _answer(
+        b"", 201, ("location", "/v1/cities/1"), ("etag", '"\N{EURO SIGN}"'), ("set-cookie", "a=b")
+    )
+    answer = _explore(visitor, {"method": "GET", "target": "/v1/cities/1"})
+    assert answer.status_code == 201
+    assert answer.headers["location"] == "/v1/cities/1"
+    assert answer.headers["etag"] == '"?"'
+    assert "set-cookie" not in answer.headers
+
+
 def test_the_explorers_file_names_one_server_and_no_key(visitor: Visitor) -> None:
     document = json.loads(visitor.get("/explorer/openapi.json"))
     assert document["servers"] == [{"url": "http://portal.example:8000"}]
