@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from tollway.web.ui.assets import STATIC
 
 __all__ = ["figure", "invoice_page"]
 
@@ -27,6 +30,6 @@ def _template() -> Template:
     loader = PackageLoader("tollway.web.invoice", ".")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["figure"] = figure
-    sheets = (loader.get_source(environment, name)[0] for name in ("tokens.css", "invoice.css"))
-    environment.globals["styles"] = "\n".join(sheets)  # our own files
+    sheets = (STATIC / "css" / "tokens.css", Path(__file__).with_name("invoice.css"))
+    environment.globals["styles"] = "\n".join(sheet.read_text() for sheet in sheets)  # our own files
     return environment.get_template("invoice.html.j2")

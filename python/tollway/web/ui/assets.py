@@ -14,9 +14,10 @@ from starlette.responses import Response
 from tollway.kernel.errors import TollwayError
 from tollway.web.ui.brand import LOGO_TYPES, Brand
 
-__all__ = ["Assets"]
+__all__ = ["STATIC", "Assets"]
 
-_FOLDER = Path(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
+"""The folder of stylesheets, scripts and fonts."""
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -85,9 +86,9 @@ class Assets:
 
 
 def _files() -> Iterator[tuple[str, bytes, str]]:
-    for path in sorted(_FOLDER.rglob("*")):
+    for path in sorted(STATIC.rglob("*")):
         if path.suffix in _TYPES and path.is_file():
-            yield path.relative_to(_FOLDER).as_posix(), path.read_bytes(), path.suffix
+            yield path.relative_to(STATIC).as_posix(), path.read_bytes(), path.suffix
 
 
 def _asset(content: bytes, suffix: str) -> _Asset:
