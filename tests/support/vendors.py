@@ -21,7 +21,10 @@ _PATIENCE = 60.0
 def stripe_mock() -> Iterator[RequestCheck]:
     """Run Stripe's own stripe-mock; offers to check requests."""
     program = str(BUILD / "bin" / "stripe-mock")
-    with _served(lambda port: [program, "-http-addr", f"127.0.0.1:{port}"]) as port:
+    # Left to itself it listens for HTTPS as well, always on the same port: two suites would not run at once.
+    with _served(
+        lambda port: [program, "-http-addr", f"127.0.0.1:{port}", "-https-addr", "127.0.0.1:"]
+    ) as port:
         yield RequestCheck(port)
 
 
