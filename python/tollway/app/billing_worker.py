@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from tollway.app.going_on import told
 from tollway.app.invoicing import Billed, Invoicing
 from tollway.app.subscriptions import Subscribing
 from tollway.kernel.clock import Clock
-from tollway.kernel.errors import TollwayError
 
 __all__ = ["BillingWorker"]
 
@@ -44,7 +41,7 @@ class BillingWorker:
     def settle_forever(self, stop: threading.Event) -> None:
         """Let waiting changes happen until `stop` is set, in a thread of its own: closing may take long."""
         while not stop.wait(_SETTLE_SECONDS):
-            with _told():
+            with told("billing failed; trying again"):
                 self.settle()
 
     def close_forever(self, stop: threading.Event) -> None:
@@ -52,7 +49,7 @@ class BillingWorker:
         pause = _SETTLE_SECONDS
         while not stop.wait(pause):
             pause = _CLOSE_SECONDS
-            with _told():
+            with told("billing failed; trying again"):
                 self.close(stop)
 
     def settle(self) -> None:
@@ -78,12 +75,3 @@ class BillingWorker:
             # Once for each reason, not once a minute.
             self._told[invoice.id] = billed.reason
             log.warning("invoice left as a draft", consumer=billed.consumer, reason=billed.reason)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What fails is said; it is tried again at the next look."""
-    try:
-        yield
-    except (TollwayError, SQLAlchemyError, TimeoutError) as error:
-        log.error("billing failed; trying again", error=str(error))  # noqa: TRY400  # one line

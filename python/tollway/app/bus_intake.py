@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from tollway.app.external_usage import ExternalUsage, Message, Taken
+from tollway.app.going_on import EXPECTED
 from tollway.kernel.clock import Clock
-from tollway.kernel.errors import InvalidInput, TollwayError
+from tollway.kernel.errors import InvalidInput
 from tollway.kernel.failpoint import failpoint
 from tollway.metering.ports import Delivery, ExternalStorage, QueueSession
 from tollway.metering.redelivery import Deliveries, fingerprint
@@ -63,10 +63,16 @@ class BusIntake:
                     while not stop.is_set():
                         if not self.take_batch(session):
                             session.idle(_IDLE_SECONDS)
-            except (TollwayError, SQLAlchemyError, TimeoutError) as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.error("usage is not taken in; trying again", queue=self._queue, error=told)  # noqa: TRY400  # one line
+            except Exception as error:  # a thread that ends would take in nothing for good
+                if repr(error) != told:
+                    told = repr(error)
+                    trace = None if isinstance(error, EXPECTED) else error
+                    log.error(  # noqa: TRY400  # a traceback only where nobody expected it
+                        "usage is not taken in; trying again",
+                        queue=self._queue,
+                        error=str(error),
+                        exc_info=trace,
+                    )
                 stop.wait(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
 
@@ -137,6 +143,9 @@ class BusIntake:
         messages: list[tuple[Delivery, Message]] = []
         faulty: list[tuple[Delivery, str]] = []
         for delivery in batch:
+            if delivery.problem is not None:
+                faulty.append((delivery, delivery.problem))
+                continue
             try:
                 report = read_message(
                     delivery.body, source=delivery.source, message_id=delivery.message_id, now=now

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
+from tollway.app.going_on import told
 from tollway.storage.gateway import GatewayStore
 
 __all__ = ["KeyWorker"]
@@ -14,8 +12,6 @@ __all__ = ["KeyWorker"]
 _SECONDS = 10.0
 # Holds the write lock for less than 20 ms.
 _AT_ONCE = 100
-
-_log = structlog.get_logger(__name__)
 
 
 class KeyWorker:
@@ -27,10 +23,8 @@ class KeyWorker:
     def purge_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
         while not stop.wait(_SECONDS):
-            try:
+            with told("ended keys can't be purged; trying again"):
                 self.purge(stop)
-            except SQLAlchemyError as error:
-                _log.error("ended keys can't be purged; trying again", error=str(error))
 
     def purge(self, stop: threading.Event | None = None) -> int:
         """Delete what has ended, in small transactions; return how many keys that were."""

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
+from tollway.app.going_on import told
 from tollway.app.settings import Settings
 from tollway.kernel.clock import Clock
 from tollway.kernel.ids import new_id
@@ -73,10 +73,8 @@ class MailWorker:
     def mail_forever(self, stop: threading.Event) -> None:
         """Send what is due until `stop` is set."""
         while not stop.wait(_LOOK_EVERY):
-            try:
+            with told("the outbox can't be read; trying again"):
                 self.drain(stop)
-            except SQLAlchemyError as error:
-                _log.error("the outbox can't be read; trying again", error=str(error))
 
     def drain(self, stop: threading.Event | None = None) -> int:
         """Send what is due now; return how many mails were sent."""
@@ -86,7 +84,9 @@ class MailWorker:
         for mail in due:
             if stop is not None and stop.is_set():
                 break
-            sent += self._send(mail)
+            # One that fails must not keep the others waiting.
+            with told("a mail was not sent; trying again", mail=str(mail)):
+                sent += self._send(mail)
         return sent
 
     def _send(self, mail: UUID) -> bool:

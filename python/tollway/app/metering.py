@@ -7,10 +7,10 @@ import time
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from tollway.app.going_on import told
 from tollway.kernel.clock import Clock
-from tollway.kernel.errors import Conflict, InvalidInput, TollwayError
+from tollway.kernel.errors import Conflict, InvalidInput
 from tollway.kernel.instants import format_instant
 from tollway.metering.intake import Intake, Step
 from tollway.metering.models import FaultKind, NodeState
@@ -52,14 +52,10 @@ class MeteringWorker:
     def run_forever(self, stop: threading.Event) -> None:
         """Meter until `stop` is set. What fails is said and tried again: usage waits in the log meanwhile."""
         while not stop.is_set():
-            try:
-                step = self.run_once()
-            except (TollwayError, SQLAlchemyError) as error:
-                log.error("metering failed; trying again", error=str(error))  # noqa: TRY400  # one line
-                stop.wait(_FAULT_SECONDS)
-            else:
-                if step.caught_up:
-                    stop.wait(_IDLE_SECONDS)
+            pause = _FAULT_SECONDS
+            with told("metering failed; trying again"):
+                pause = _IDLE_SECONDS if self.run_once().caught_up else 0
+            stop.wait(pause)
 
     def catch_up(self) -> None:
         """Meter everything that is readable now; what was served a moment ago may not be."""

@@ -65,6 +65,10 @@ class Notices:
             log.warning("a webhook led nowhere", source=source, notice=notice.id, reason=str(fault))
         except ProviderError as fault:
             problem = str(fault)
+        except Exception as fault:
+            # One that can't be followed must not keep the others, and the payments behind them, waiting.
+            problem = repr(fault)
+            log.exception("a webhook can't be followed; trying again", source=source, notice=notice.id)
         now = self._clock.now()
         with self._main.write() as connection:
             inbox = Commerce(connection, self._clock).inbox

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
+from tollway.app.going_on import told
 from tollway.app.notices import Notices
 from tollway.app.payments import Payments
 from tollway.kernel.clock import Clock
-from tollway.kernel.errors import TollwayError
 from tollway.storage.commerce import Commerce
 from tollway.storage.database import Database
 
@@ -23,8 +19,7 @@ __all__ = ["PaymentWorker"]
 _SECONDS = 1.0
 _SHARE = 10
 _TOGETHER = 20
-
-log = structlog.get_logger()
+_FAILED = "a payment failed; trying again"
 
 
 class PaymentWorker:
@@ -40,11 +35,12 @@ class PaymentWorker:
         """Work until `stop` is set, ending after the payment in hand."""
         pause = _SECONDS
         while not stop.wait(pause):
-            began = time.monotonic()
-            with _told("payments"):
-                self.work(stop)
-            # Where there is much to look through, it is looked through less often.
-            pause = max(_SECONDS, _SHARE * (time.monotonic() - began))
+            began, done = time.monotonic(), 0
+            with told(_FAILED, what="payments"):
+                done = self.work(stop)
+            # Where there is much to look through in vain, it is looked through less often. What took long
+            # because a provider did is no reason to let the next invoices wait.
+            pause = _SECONDS if done else max(_SECONDS, _SHARE * (time.monotonic() - began))
 
     def work(self, stop: threading.Event | None = None) -> int:
         """Do what there is to do now; return how many invoices were collected or looked after.
@@ -69,16 +65,7 @@ class PaymentWorker:
             if stop is not None and stop.is_set():
                 break
             # One that fails must not keep the others waiting.
-            with _told(str(id_)):
+            with told(_FAILED, what=str(id_)):
                 action(id_)
                 done += 1
         return done
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """What fails is said; it is tried again at the next look."""
-    try:
-        yield
-    except (TollwayError, SQLAlchemyError, TimeoutError) as error:
-        log.error("a payment failed; trying again", what=what, error=str(error))  # noqa: TRY400  # one line

@@ -7,8 +7,8 @@ from datetime import datetime
 from hashlib import sha256
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from tollway.app.going_on import told
 from tollway.billing.models import Subscription
 from tollway.billing.payments.ports import PaymentProvider
 from tollway.billing.payments.results import Capability, MirroredItem, ProviderError, SubscriptionPicture
@@ -20,6 +20,7 @@ from tollway.storage.database import Database
 __all__ = ["SubscriptionMirror"]
 
 _SECONDS = 60.0
+_FAILED = "subscriptions were not shown; trying again"
 
 log = structlog.get_logger()
 
@@ -39,10 +40,8 @@ class SubscriptionMirror:
     def show_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
         while not stop.wait(_SECONDS):
-            try:
+            with told(_FAILED):
                 self.work()
-            except (SQLAlchemyError, TimeoutError) as error:
-                log.error("subscriptions were not shown", error=str(error))  # noqa: TRY400  # one line
 
     def work(self) -> int:
         """Show what changed; return how many subscriptions were."""
@@ -61,7 +60,12 @@ class SubscriptionMirror:
             for one in pictures
             if shown.get(one.subscription, "" if one.items else _digest(one)) != _digest(one)
         ]
-        return sum(self._show(picture) for picture in changed)
+        count = 0
+        for picture in changed:
+            # One that fails must not keep the others waiting.
+            with told(_FAILED, subscription=str(picture.subscription)):
+                count += self._show(picture)
+        return count
 
     def _show(self, picture: SubscriptionPicture) -> bool:
         try:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
+from sqlalchemy.exc import OperationalError
+
 from tollway.app.following import Reference, Work, consumer_named, current_subscription, follow, present_of
 from tollway.billing.add_ons import ItemChange, add_on, remove_add_on
 from tollway.billing.errors import SubscriptionConflict
@@ -178,16 +180,26 @@ class Subscribing:
         """Have the gateway follow what changed by `now`; return how many consumers that concerned.
 
         That is a phase or an add-on that ended, and the boundaries of periods to come. Each is a transaction
-        of its own, so however many are due, none holds up the others.
+        of its own, so however many are due, none holds up the others; nor does one that fails, whose fault is
+        raised in the end.
         """
         with self._gateways.database.read() as connection:
             due = Commerce(connection, self._clock).subscriptions.overdue(now, mode)
         told = 0
+        failure: Exception | None = None
         for subscription in due:
-            with self._work() as work:
-                found = work.commerce.subscriptions.get(subscription, lock=True)
-                # One under a test clock may be ahead of `now`, and never goes back in time.
-                told += follow(work, found, max(now, present_of(work, found)))
+            try:
+                with self._work() as work:
+                    found = work.commerce.subscriptions.get(subscription, lock=True)
+                    # One under a test clock may be ahead of `now`, and never goes back in time.
+                    told += follow(work, found, max(now, present_of(work, found)))
+            except (OperationalError, TimeoutError):
+                # The database is away: the others would wait for it in vain.
+                raise
+            except Exception as error:  # noqa: BLE001  # raised below, when the others have had their turn
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return told
 
     @contextmanager

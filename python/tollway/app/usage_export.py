@@ -10,14 +10,14 @@ from decimal import Decimal
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from tollway.app.going_on import told
 from tollway.billing.payments.attempts import pause
 from tollway.billing.payments.exporting import HOUR, Part, Subject, hours, new_parts
 from tollway.billing.payments.ports import PaymentProvider
 from tollway.billing.payments.results import Capability, PermanentFault, ProviderError, UsageReport
 from tollway.kernel.clock import Clock
-from tollway.kernel.errors import InvalidInput, TollwayError
+from tollway.kernel.errors import InvalidInput
 from tollway.metering.ports import UsageQuery
 from tollway.storage.commerce import Commerce
 from tollway.storage.database import Database
@@ -34,6 +34,7 @@ _TOO_OLD = timedelta(days=34)
 """Stripe takes usage of the last 35 days."""
 _TOGETHER = 100
 _SECONDS = 60.0
+_FAILED = "usage was not told; trying again"
 
 log = structlog.get_logger()
 
@@ -54,10 +55,8 @@ class UsageExport:
     def export_forever(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
         while not stop.wait(_SECONDS):
-            try:
+            with told(_FAILED):
                 self.work()
-            except (TollwayError, SQLAlchemyError, TimeoutError) as error:
-                log.error("usage was not told; trying again", error=str(error))  # noqa: TRY400  # one line
 
     def work(self) -> int:
         """Plan what has become complete, and send what is due; return how much was told."""
@@ -67,7 +66,12 @@ class UsageExport:
             commerce = Commerce(connection, self._clock)
             due = commerce.usage_reports.due(name, self._clock.now(), _TOGETHER)
             accounts = commerce.methods.accounts(name)
-        return sum(self._tell(part, accounts[part.subject.customer]) for part in due)
+        count = 0
+        for part in due:
+            # One that fails must not keep the others waiting.
+            with told(_FAILED, meter=part.subject.meter):
+                count += self._tell(part, accounts[part.subject.customer])
+        return count
 
     def _plan(self) -> None:
         now = self._clock.now()

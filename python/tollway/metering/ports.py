@@ -281,6 +281,8 @@ class Delivery(NamedTuple):
     message_id: Any
     envelope: Any = None
     """What the session needs to pass it on."""
+    problem: str | None = None
+    """Why what its sender wrote around the body can't be read. It is put aside, whatever the body says."""
 
 
 class QueueSession(Protocol):

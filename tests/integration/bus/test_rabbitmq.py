@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -190,6 +191,35 @@ def test_poison_is_put_aside_and_strangers_wait(shop: Shop, broker: Broker) -> N
     replayed = json.loads(shop.tollway("intake", "replay", "--output", "json"))
     assert replayed == {"stored": 1, "duplicates": 0, "unbilled": 1, "left": 0}
     assert shop.units() == {"alice": 2, "ghost": 3}
+
+
+def test_what_pika_can_t_read_is_put_aside_too(shop: Shop, broker: Broker) -> None:
+    """A timestamp beyond the year 9999 among the headers, and headers that leave no room for the reason."""
+    shop.sell("alice")
+    with broker.channel() as channel:
+        channel.queue_declare(USAGE_QUEUE)
+        for faulty in (unreadable(), pika.BasicProperties(headers={"a": "b" * 130_000})):
+            channel.basic_publish("", USAGE_QUEUE, b"{", faulty)
+        channel.basic_publish("", USAGE_QUEUE, body(), unreadable())
+        channel.basic_publish("", USAGE_QUEUE, body(units=2))
+    shop.roles["worker"].start()
+    shop.wait(waiting=0, events=1, dead=3, may_come_again=0)
+    with broker.channel() as channel:
+        dead = [channel.basic_get(_DEAD, auto_ack=True) for _ in range(3)]
+    reasons = [properties.headers["x-tollway-reason"] for _, properties, _ in dead]
+    assert [reason.partition(":")[0] for reason in reasons] == ["properties", "body", "properties"]
+    assert shop.units() == {"alice": 2}
+
+
+def unreadable() -> pika.BasicProperties:
+    """Properties that any other program may send, and pika itself can't read."""
+
+    class Raw(pika.BasicProperties):  # type: ignore[misc]
+        def encode(self) -> list[bytes]:
+            table = b"\x01tT" + struct.pack(">Q", 10**12)
+            return [struct.pack(">HI", self.FLAG_HEADERS, len(table)), table]
+
+    return Raw()
 
 
 def test_ids_are_counted_once_and_equal_bodies_each_time(shop: Shop, broker: Broker) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,7 +15,7 @@ from tollway.app.payment_report import PaymentDesk
 from tollway.app.payment_worker import PaymentWorker
 from tollway.billing.payments.errors import PaymentConflict
 from tollway.billing.payments.models import PaymentStatus
-from tollway.billing.payments.results import TemporaryFault
+from tollway.billing.payments.results import Notice, NoticeKind, TemporaryFault
 from tollway.kernel.errors import InvalidInput, NotFound
 from tollway.kernel.mode import Mode
 
@@ -126,3 +127,24 @@ def test_the_operator_collects_and_refunds_by_numbers(till: Till) -> None:
     ):
         with pytest.raises(NotFound):
             refused()
+
+
+def test_a_webhook_that_can_t_be_followed_keeps_no_other_waiting(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow = Mock(side_effect=ValueError("a slip of ours"))
+    monkeypatch.setattr(till.payments.collecting, "changed", follow)
+    subscription, _ = till.subscribe()
+    till.card(subscription.customer)
+    with till.world.main.write() as connection:
+        inbox = till.world.commerce(connection).inbox
+        for id_, kind in (("evt_1", NoticeKind.CHARGE), ("evt_2", NoticeKind.OTHER)):
+            notice = Notice(id=id_, type="t", kind=kind, reference="pi_1")
+            assert inbox.put("sandbox", notice, till.world.clock.now())
+    with capture_logs() as logs:
+        assert _worker(till).work() == 1
+    assert [entry["notice"] for entry in logs if entry["log_level"] == "error"] == ["evt_1"]
+    till.later(seconds=30)
+    follow.side_effect = None
+    _worker(till).work()
+    assert follow.call_count == 2

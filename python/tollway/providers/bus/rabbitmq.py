@@ -10,6 +10,8 @@ https://www.rabbitmq.com/docs/confirms · https://www.rabbitmq.com/docs/consumer
 from __future__ import annotations
 
 import logging
+import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
@@ -17,7 +19,7 @@ from typing import Any, Self
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
-from pika.spec import BasicProperties
+from pika.spec import BasicProperties, props
 
 from tollway.kernel.errors import TollwayError
 from tollway.metering.ports import Delivery
@@ -28,8 +30,33 @@ __all__ = ["QueueTaken", "QueueUnreachable", "RabbitSession", "waiting"]
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 _ACCESS_REFUSED, _NOT_FOUND = 403, 404
+_LARGEST_PROPERTIES = 65_536
+"""Bytes that are passed on of what a sender wrote around the body: with the reason they must fit a frame."""
 _HEARTBEAT_SECONDS = 30
 _TIMEOUT_SECONDS = 10
+
+
+class _Properties(BasicProperties):  # type: ignore[misc]  # pika has no types
+    """Properties that may be unreadable, e.g. for a timestamp beyond the year 9999.
+
+    pika would raise out of whatever it was doing, and again at each look: the message could never be got, and
+    none behind it.
+    """
+
+    problem: str | None = None
+
+    def decode(self, encoded: bytes, offset: int = 0) -> BasicProperties:
+        """Decode, or keep nothing but why that was not possible."""
+        try:
+            return super().decode(encoded, offset)
+        except Exception as error:  # noqa: BLE001  # pika passes on whatever struct and datetime raise
+            self.__init__()  # type: ignore[misc]  # nothing half-read
+            self.problem = f"properties: can't be read ({error}); write headers that AMQP 0-9-1 defines"
+            return self
+
+
+# pika looks its classes up here, and has no other place to say so. Nothing else in this process uses it.
+props[BasicProperties.INDEX] = _Properties
 
 
 class QueueUnreachable(TollwayError):
@@ -83,17 +110,19 @@ class RabbitSession:
             return None
         self._last_tag = method.delivery_tag
         source, message_id = _identity(properties, self._queue)
-        return Delivery(body, method.redelivered, source, message_id, properties)
+        problem = getattr(properties, "problem", None)
+        return Delivery(body, method.redelivered, source, message_id, properties, problem)
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """See `QueueSession.bury`."""
         given = delivery.envelope
-        headers = {**(given.headers or {}), "x-tollway-reason": reason, "x-tollway-queue": self._queue}
+        kept = given if _size(given) <= _LARGEST_PROPERTIES else BasicProperties()
+        headers = {**(kept.headers or {}), "x-tollway-reason": reason, "x-tollway-queue": self._queue}
         properties = BasicProperties(
             headers=headers,
-            content_type=given.content_type,
-            message_id=given.message_id,
-            app_id=given.app_id,
+            content_type=kept.content_type,
+            message_id=kept.message_id,
+            app_id=kept.app_id,
             delivery_mode=2,
         )
         with _told():
@@ -172,6 +201,14 @@ def _declare(connection: pika.BlockingConnection, queue: str, *, durable: bool) 
         if refused.reply_code != _NOT_FOUND:
             raise
         connection.channel().queue_declare(queue, durable=durable)
+
+
+def _size(properties: BasicProperties) -> int:
+    """Return how many bytes the properties take on the wire; endless where pika can't write what it read."""
+    try:
+        return sum(map(len, properties.encode()))
+    except (AMQPError, ValueError, ArithmeticError, struct.error, AssertionError):
+        return sys.maxsize
 
 
 def _identity(properties: BasicProperties, queue: str) -> tuple[Any, Any]:
