@@ -119,6 +119,11 @@ def record(payment: Payment, number: int, result: ChargeResult, now: datetime) -
         return payment
     if not attempt.status.open and status is not AttemptStatus.SUCCEEDED:
         return payment
+    if status is AttemptStatus.SUCCEEDED and _differs(payment, result):
+        # Somebody has a hand in it at the provider. The invoice isn't paid by that, nor is it charged again.
+        return unknown(
+            payment, number, f"the provider took {result.amount} {result.currency} (minor units) for it", now
+        )
     return _with(
         payment,
         replace(
@@ -161,6 +166,12 @@ def unknown(payment: Payment, number: int, reason: str, now: datetime) -> Paymen
 def put_off(payment: Payment, number: int, reason: str, now: datetime) -> Payment:
     """Return the payment with an attempt that is tried again later, as nothing has happened yet."""
     return _waiting(payment, number, None, reason, now)
+
+
+def _differs(payment: Payment, result: ChargeResult) -> bool:
+    """Whether the provider says that it took another amount than it was asked for."""
+    told = (result.amount, result.currency)
+    return None not in told and told != (payment.amount, payment.currency)
 
 
 def _waiting(

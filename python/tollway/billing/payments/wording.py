@@ -7,6 +7,8 @@ from tollway.billing.payments.models import AttemptStatus, Payment
 __all__ = ["reason_for_customer"]
 
 _DECLINED = {
+    "amount_not_payable": "This amount can't be paid by card. Open a ticket, and we find another way.",
+    "amount_too_small": "This amount is too small for a card. Open a ticket, and we find another way.",
     "authentication_required": "Your bank wants you to confirm this payment: pay the invoice here.",
     "authentication_failed": "The payment was not confirmed.",
     "expired_card": "The card has expired. Save another one and pay again.",

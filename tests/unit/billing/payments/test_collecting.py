@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -227,6 +228,20 @@ def test_methods_are_kept_one_is_the_default(till: Till) -> None:
     assert [one.default for one in till.payments.methods(customer)] == [True, False]
     till.payments.remove_method(customer, first.id)
     assert [(one.id, one.default) for one in till.payments.methods(customer)] == [(second.id, True)]
+
+
+def test_another_amount_than_was_asked_for_pays_nothing(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscription, invoice = till.subscribe()
+    till.card(subscription.customer, "settles_later")
+    waiting = till.payments.collecting.collect(invoice.id)
+    state = till.provider.charge_state
+    monkeypatch.setattr(till.provider, "charge_state", lambda ref: replace(state(ref), amount=49))
+    found = till.look(waiting)
+    assert found.status is PaymentStatus.PROCESSING
+    assert found.last is not None
+    assert found.last.message == "the provider took 49 USD (minor units) for it"
+    assert till.balances() == {"receivable": 4900, "revenue:fees": -4900}
+    assert len(till.payments.collecting.collect(invoice.id).attempts) == 1
 
 
 def test_a_draft_is_not_collected(till: Till) -> None:

@@ -43,6 +43,7 @@ from tollway.billing.payments.results import (
 )
 from tollway.kernel.errors import InvalidInput
 from tollway.providers.payments.base import Options, Vendor
+from tollway.providers.payments.stripe.amounts import from_stripe, to_stripe
 from tollway.providers.payments.stripe.calls import asked, moment
 from tollway.providers.payments.stripe.meters import Meters
 from tollway.providers.payments.stripe.mirror import Mirror
@@ -180,7 +181,7 @@ class Stripe(Vendor):
     def charge(self, request: ChargeRequest) -> ChargeResult:
         """See `PaymentProvider.charge`: created and confirmed in one request, so there is one key."""
         params: stripe.params.PaymentIntentCreateParams = {
-            "amount": request.amount,
+            "amount": to_stripe(request.amount, request.currency),
             "currency": request.currency.lower(),
             "customer": request.account,
             "payment_method": request.method,
@@ -233,7 +234,7 @@ class Stripe(Vendor):
             lambda: self.client.refunds.create(
                 {
                     "payment_intent": request.charge,
-                    "amount": request.amount,
+                    "amount": to_stripe(request.amount, request.currency),
                     "metadata": {REFUND: str(request.refund), KEY: request.key},
                 },
                 {"idempotency_key": request.key},
@@ -305,8 +306,6 @@ class Stripe(Vendor):
             reference=str(intent["id"]),
             code=_code(said.get("code"), said.get("decline_code")),
             message=error.user_message,
-            amount=intent.get("amount"),
-            currency=str(intent.get("currency", "")).upper() or None,
         )
 
 
@@ -353,7 +352,7 @@ def _charge(intent: stripe.PaymentIntent) -> ChargeResult:
         code=_code(error.code, error.decline_code) if refused and error is not None else None,
         message=error.message if refused and error is not None else None,
         action_url=action.url if action is not None and status is ChargeStatus.REQUIRES_ACTION else None,
-        amount=intent.amount,
+        amount=from_stripe(intent.amount, intent.currency.upper()),
         currency=intent.currency.upper(),
     )
 
@@ -372,11 +371,19 @@ def _refund(refund: stripe.Refund) -> RefundResult:
         status=_REFUND_STATUS.get(refund.status or "", RefundStatus.PENDING),
         reference=refund.id,
         charge=charge if isinstance(charge, str) else "" if charge is None else charge.id,
-        amount=refund.amount,
+        amount=from_stripe(refund.amount, refund.currency.upper()),
         currency=refund.currency.upper(),
-        refund=None if ours is None else UUID(ours),
+        refund=_refund_id(ours),
         message=refund.failure_reason,
     )
+
+
+def _refund_id(mark: str | None) -> UUID | None:
+    """Return which of our refunds it is; whoever has the dashboard may have written anything there."""
+    try:
+        return None if mark is None else UUID(mark)
+    except ValueError:
+        return None
 
 
 def _details(method: stripe.PaymentMethod) -> MethodDetails:
