@@ -18,7 +18,7 @@ import httpx2
 
 from tests.support.databases import database_settings
 
-__all__ = ["Role", "Stack"]
+__all__ = ["Role", "Stack", "free_port"]
 
 _PATIENCE = 90.0
 
@@ -77,7 +77,7 @@ class Stack:
     def __init__(self, folder: Path, *, package: Path | None = None, **settings: str) -> None:
         """`package` is a folder with another build of the package; `settings` are environment variables."""
         self.folder = folder
-        self.ports = {name: _free_port() for name in ("proxy", "admin", "console", "portal", "status")}
+        self.ports = {name: free_port() for name in ("proxy", "admin", "console", "portal", "status")}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOLLWAY_")}
         listen = {f"TOLLWAY_{name.upper()}_LISTEN": f"127.0.0.1:{port}" for name, port in self.ports.items()}
         self.environment = inherited | listen | {"TOLLWAY_DATA_DIR": str(folder / "data")}
@@ -152,7 +152,8 @@ class Stack:
         raise AssertionError(f"not ready within {_PATIENCE:.0f} s:\n{logs}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody has just now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
