@@ -16,8 +16,10 @@ from threading import Lock, local
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 
+from tollway.kernel.errors import InvalidInput
 from tollway.storage.turnstile import Turnstile
 
 __all__ = ["MAIN", "USAGE", "Chain", "Database"]
@@ -139,6 +141,7 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "begin", _sqlite_begin)
     else:
         event.listen(engine, "begin", _postgresql_begin)
+        event.listen(engine, "handle_error", _postgresql_error)
     return engine
 
 
@@ -193,3 +196,10 @@ def _postgresql_begin(connection: Connection) -> None:
     if chain is not None:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCKS[chain]})")
+
+
+def _postgresql_error(context: ExceptionContext) -> None:
+    """Say of a text that PostgreSQL can't hold that it is the text's fault, wherever it was sent to."""
+    error = str(context.original_exception)
+    if "NUL (0x00)" in error or "\\u0000 cannot be converted to text" in error:
+        raise InvalidInput("text", "it holds a NUL character", "remove it") from context.original_exception

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.commerce import START
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.portal import Storefront, Visitor
 from tollway.accounts.models import SignedIn
 from tollway.support.models import Author, Side
@@ -267,3 +268,13 @@ def test_every_route_times_another_organisations_objects_is_404(front: Storefron
     ours.get("/billing")
     assert "4242" in ours.words
     assert "To pay" in ours.words
+
+
+@pytest.mark.parametrize(
+    "path", ["/billing/change?plan=%00", "/billing/add-ons/a%00", "/pay/sandbox/action?charge=%00"]
+)
+def test_what_a_database_cannot_even_look_for_is_not_there(front: Storefront, path: str) -> None:
+    visitor = front.visitor(front.join("Meridian"))
+    visitor.get(path)
+    # PostgreSQL takes no NUL in a text; SQLite does, and finds none.
+    assert visitor.status == (422 if ON_POSTGRESQL else 404)
