@@ -52,9 +52,10 @@ def outbox(clock: ManualClock) -> Outbox:
 
 
 def _write(database: Database, outbox: Outbox, to: str = "ines@meridian.example", **values: str) -> None:
-    values = {"organisation": "Meridian", "link": outbox.link("/confirm?token=abc")} | values
+    values = {"organisation": "Meridian", "link": outbox.link("/keys?token=abc")} | values
+    key = {"name": "default", "new_last_four": "abcd", "old_last_four": "efgh", "ends_at": None}
     with database.write() as connection:
-        outbox.mail(connection, to, "confirm_sign_up", **values)
+        outbox.mail(connection, to, "key_rotated", **key, **values)
 
 
 def _rows(database: Database) -> list[Any]:
@@ -106,14 +107,14 @@ def test_a_mail_arrives_as_text_and_html_that_say_the_same(
     assert MailWorker(database, SmtpNotifier(url, _FROM), clock).drain() == 1
     (mail,) = handler.mails
     assert (mail["From"], mail["To"]) == (_FROM, "ines@meridian.example")
-    assert mail["Subject"] == "Confirm your e-mail address for Atlas"
+    assert mail["Subject"] == "Your key default was rotated"
     assert mail["Message-ID"] == f"<{_rows(database)[0].id}@atlas.example>"
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert text is not None
     assert html is not None
     assert "<b>Über & Co</b>" in text.get_content()
     assert "&lt;b&gt;Über &amp; Co&lt;/b&gt;" in html.get_content()
-    assert 'href="https://shop.example/confirm?token=abc"' in html.get_content()
+    assert 'href="https://shop.example/keys?token=abc"' in html.get_content()
     assert MailWorker(database, SmtpNotifier(url, _FROM), clock).drain() == 0
 
 

@@ -38,6 +38,13 @@ def test_the_mails_link_makes_the_account_and_signs_in(street: Street) -> None:
     assert "Meridian Freight" in other.get("/account")
 
 
+def test_a_mail_to_an_address_that_nobody_has_proven_repeats_nothing_that_was_typed(street: Street) -> None:
+    street.visitor().post("/sign-up", **FORM | {"organisation": "You won: https://evil.example/"})
+    mail = street.mailbox.collect(street.world.main, street.clock)
+    assert "Confirm your e-mail address" in mail.subject
+    assert "evil" not in mail.text + mail.html
+
+
 def test_a_second_organisation_of_the_same_name_has_another_slug(street: Street) -> None:
     street.signed_up()
     street.signed_up(email="other@meridian.example")
