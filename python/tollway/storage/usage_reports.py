@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, update
 
 from tollway.billing.payments.exporting import Part, Subject, Told
 from tollway.storage.statements import upsert
@@ -34,7 +34,8 @@ class SqlUsageReports:
             _C.customer_id, _C.meter, func.sum(_C.quantity).label("quantity"), func.count().label("parts")
         ).where(_C.provider == provider, _C.window_start == start)
         if up_to is not None:
-            query = query.where(_C.number <= up_to)
+            refused = and_(_C.done_at.is_not(None), _C.problem.is_not(None))
+            query = query.where(_C.number <= up_to, ~refused)
         rows = self._connection.execute(query.group_by(_C.customer_id, _C.meter))
         return {Subject(row.customer_id, row.meter): Told(int(row.quantity), row.parts) for row in rows}
 
@@ -65,9 +66,18 @@ class SqlUsageReports:
 
     def due(self, provider: str, now: datetime, limit: int) -> Sequence[Part]:
         """See `UsageReports.due`."""
+        earlier = USAGE_REPORT.alias().c
+        waits = exists().where(
+            earlier.provider == _C.provider,
+            earlier.customer_id == _C.customer_id,
+            earlier.meter == _C.meter,
+            earlier.window_start == _C.window_start,
+            earlier.number < _C.number,
+            earlier.look_at.is_not(None),
+        )
         query = (
             select(USAGE_REPORT)
-            .where(_C.provider == provider, _C.look_at <= now)
+            .where(_C.provider == provider, _C.look_at <= now, ~waits)
             .order_by(_C.look_at, _C.window_start, _C.customer_id, _C.meter, _C.number)
             .limit(limit)
         )

@@ -100,6 +100,24 @@ def test_after_a_day_what_was_counted_is_read_before_it_is_sent_again(
     assert sent is not arrived
 
 
+def test_a_part_is_not_taken_for_another_that_arrived(exporter: Exporter) -> None:
+    known = exporter.world.subscribe("pro")
+    exporter.payments.begin_setup(known.customer, ORIGIN)
+    used_at = exporter.world.clock.now()
+    exporter.world.use(known, 7, used_at)
+    exporter.later(hours=2)
+    exporter.fake.fail_next = "meter_events"
+    assert exporter.export.work() == 0
+    exporter.world.use(known, 9, used_at)
+    exporter.later(hours=1)
+    exporter.fake.fail_next = "meter_events"
+    exporter.export.work()
+    for _ in range(2):
+        exporter.later(hours=30)
+        exporter.export.work()
+    assert sum(exporter.told().values()) == 16
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_exported_is_metered_per_window_after_any_retries(exporter: Exporter, seed: int) -> None:
     dice = random.Random(seed)

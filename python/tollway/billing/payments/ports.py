@@ -208,13 +208,19 @@ class UsageReports(Protocol):
         """Return up to when windows have been looked at."""
 
     def told(self, provider: str, start: datetime, up_to: int | None = None) -> Mapping[Subject, Told]:
-        """Return what the parts of the window that begins at `start` come to, those up to a number."""
+        """Return what the parts of the window that begins at `start` come to.
+
+        With `up_to` those up to a number, without what the provider refused: what it has if it has that part.
+        """
 
     def plan(self, provider: str, parts: Sequence[Part], until: datetime, now: datetime) -> None:
         """Keep parts to be told, those that are not kept yet; windows up to `until` have been looked at."""
 
     def due(self, provider: str, now: datetime, limit: int) -> Sequence[Part]:
-        """Return parts to be told by `now`, oldest first."""
+        """Return parts to be told by `now`, oldest first; of a window one at a time.
+
+        Of several that may or may not have arrived, nobody could tell by the sum which did.
+        """
 
     def sending(self, provider: str, part: Part, now: datetime) -> None:
         """Say that a part is about to be sent for the first time, or anew."""
