@@ -20,6 +20,8 @@ from tollway.web.api.problem import ApiProblem, FieldFault
 
 __all__ = ["EventIntake", "customer_api", "event_routes"]
 
+_NOT_OWN = "this key reports its own consumer's usage only"
+
 
 class EventIntake:
     """`tollway.web.api.events.EventReports` over metering and the gateway's keys."""
@@ -50,12 +52,12 @@ class EventIntake:
             for index, report in enumerate(reports):
                 if report.subject not in holder.names:
                     # The same for whoever exists and who doesn't.
-                    raise ApiProblem(
-                        "forbidden", f"event {index}: this key reports its own consumer's usage only"
-                    )
+                    raise ApiProblem("forbidden", f"event {index}: {_NOT_OWN}")
         try:
             added = self._external.take_reports(reports)
         except InvalidInput as stranger:
+            if holder is not None:
+                raise ApiProblem("forbidden", _NOT_OWN) from stranger
             location = stranger.location if batch else stranger.location.partition(".")[2]
             raise InvalidInput(f"body.{location}", stranger.problem, stranger.fix) from stranger
         return Stored(

@@ -87,13 +87,16 @@ class ExternalUsage:
         """Store reports, all or none, in one transaction; False for each that had been stored before.
 
         Raises:
-            InvalidInput: one names no consumer; the location is its place, `[3].subject`.
+            InvalidInput: one names no consumer, or another than its reporter; the location is its place,
+                `[3].subject`.
         """
         now = self._clock.now()
         whose = self._attributions.of(reports, now, early=False)
         attributed = []
         for index, (report, found) in enumerate(zip(reports, whose, strict=True)):
-            if found is None:
+            # A customer's own custom id may be another one's username, which goes before it.
+            stranger = report.reporter is not None and found is not None and found.consumer != report.reporter
+            if found is None or stranger:
                 raise InvalidInput(
                     f"[{index}].subject",
                     f"there is no consumer {report.subject!r}",

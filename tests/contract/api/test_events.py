@@ -49,7 +49,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock(SystemClock().now())
         self.main, self.usage = migrated(folder), migrated(folder, "usage")
-        store = open_store(self.main, clock=self.clock)
+        self.store = store = open_store(self.main, clock=self.clock)
         with store.write() as gateway:
             for name in ("alice", "bob"):
                 gateway.consumers.create({"username": name, "custom_id": f"{name}-custom"})
@@ -212,6 +212,16 @@ def test_another_s_usage_is_not_a_customer_s_to_report(world: World, subject: st
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert subject not in answer.text
     assert world.units() == 0
+
+
+def test_a_name_that_is_another_s_username_is_not_one_s_own(world: World) -> None:
+    with world.store.write() as gateway:
+        gateway.consumers.create({"username": "mallory", "custom_id": "alice"})
+        gateway.key_auths.create({"consumer": {"username": "mallory"}, "key": "mallory-key"})
+    answer = world.post_with(event(subject="alice"), apikey="mallory-key")
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert world.post_with(event(subject="mallory"), apikey="mallory-key").status_code == 200
+    assert world.units() == 5
 
 
 def test_nobody_s_key_opens_nothing(world: World) -> None:
