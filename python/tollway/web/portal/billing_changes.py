@@ -8,7 +8,9 @@ from fastapi import Request
 from starlette.responses import Response
 
 from tollway.billing.payments.models import PaymentMethod
+from tollway.kernel.errors import NotFound
 from tollway.web.portal.context import Portal
+from tollway.web.portal.offer.table import sold_plans
 from tollway.web.portal.ports.billing import ChangePreview
 from tollway.web.ui.access import Access
 from tollway.web.ui.routing import Routes
@@ -43,6 +45,7 @@ class _Pages:
     def change(self, request: Request) -> Response:
         posted = _posted(request)
         plan = posted.get("plan", "")
+        self._require_sold(plan)
         organisation = self._portal.member(request).organisation
         if not self._billing.change(organisation, plan, posted):
             return self._plan_preview(request, plan, again=True)
@@ -78,7 +81,14 @@ class _Pages:
         when = f"{ends_at.day} {ends_at:%b %Y, %H:%M} UTC"
         return self._site.redirect("/billing", flash=f"Cancelled. Everything works until {when}.")
 
+    def _require_sold(self, plan: str) -> None:
+        """Refuse a plan that the seller doesn't show: only the seller puts anybody on one of those."""
+        sold = sold_plans(self._portal.offers(), self._portal.content().portal)
+        if all(version.plan.name != plan for version in sold):
+            raise NotFound("plan", plan)
+
     def _plan_preview(self, request: Request, plan: str, *, again: bool = False) -> Response:
+        self._require_sold(plan)
         preview = self._billing.preview_change(self._portal.member(request).organisation, plan)
         heading = f"{_title(preview.before.plan.name)} to {_title(plan)}"
         return self._preview(

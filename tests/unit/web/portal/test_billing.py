@@ -278,3 +278,19 @@ def test_what_a_database_cannot_even_look_for_is_not_there(front: Storefront, pa
     visitor.get(path)
     # PostgreSQL takes no NUL in a text; SQLite does, and finds none.
     assert visitor.status == (422 if ON_POSTGRESQL else 404)
+
+
+def test_a_plan_that_is_not_shown_can_not_be_taken(tmp_path: Path) -> None:
+    content = tmp_path / "content"
+    content.mkdir()
+    (content / "portal.yaml").write_text("plans: {shown: [pro]}")
+    front = Storefront(tmp_path, catalog=CATALOG, portal_dir=content)
+    signed = front.join("Meridian")
+    agreed = {"at": front.clock.now().isoformat(), "version": "enterprise@1"}
+    visitor = front.visitor(signed)
+    visitor.get("/billing/change?plan=enterprise")
+    assert visitor.status == 404
+    visitor.post("/billing/change", page="/billing", plan="enterprise", **agreed)
+    assert visitor.status == 404
+    assert front.subscription(signed).phases[-1].plan.plan.name == "pro"
+    front.close()
