@@ -8,14 +8,29 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Table, and_, exists, insert, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from tollway.billing.models import InvoiceStatus
 from tollway.billing.payments.models import Attempt, AttemptStatus, Payment, PaymentStatus, Refund
+from tollway.billing.payments.posting import CUSTOMER_CREDIT
 from tollway.billing.payments.results import RefundStatus
 from tollway.kernel.mode import Mode
 from tollway.storage.statements import portions, upsert
 from tollway.storage.tables.billing import CUSTOMER, INVOICE
+from tollway.storage.tables.ledger import LEDGER_ACCOUNT, LEDGER_ENTRY
 from tollway.storage.tables.payments import PAYMENT, PAYMENT_ATTEMPT, PAYMENT_METHOD, PAYMENT_REFUND
 
 __all__ = ["SqlPayments"]
@@ -128,8 +143,13 @@ class SqlPayments:
                 invoice.mode == Mode.LIVE.value,
                 invoice.total > 0,
                 ~exists().where(PAYMENT.c.invoice_id == invoice.id),
-                exists().where(
-                    method.customer_id == invoice.customer_id, method.provider == provider, method.is_default
+                or_(
+                    exists().where(
+                        method.customer_id == invoice.customer_id,
+                        method.provider == provider,
+                        method.is_default,
+                    ),
+                    _owed() >= invoice.total,
                 ),
             )
             .order_by(invoice.finalised_at, invoice.id)
@@ -176,6 +196,23 @@ class SqlPayments:
             for row in self._connection.execute(query):
                 parts[row.payment_id].append(row)
         return parts
+
+
+def _owed() -> ScalarSelect[int]:
+    """What the seller owes an invoice's customer, in the invoice's currency."""
+    account, entry, invoice = LEDGER_ACCOUNT.c, LEDGER_ENTRY.c, INVOICE.c
+    return (
+        select(-func.sum(entry.amount))
+        .join(LEDGER_ACCOUNT, account.id == entry.account_id)
+        .where(
+            account.seller_entity_id == invoice.seller_entity_id,
+            account.mode == invoice.mode,
+            account.name == CUSTOMER_CREDIT,
+            account.currency == invoice.currency,
+            account.owner_id == invoice.customer_id,
+        )
+        .scalar_subquery()
+    )
 
 
 def _payment(row: Any, attempts: Iterable[Any], refunds: Iterable[Any]) -> Payment:

@@ -54,6 +54,26 @@ def test_live_final_invoices_of_customers_with_a_card_are_collected(till: Till) 
     assert till.payments.of_invoices([bare.id])[bare.id].status is None
 
 
+def test_a_credit_balance_that_covers_an_invoice_pays_it_without_a_card(till: Till) -> None:
+    (covered, invoice), (short, _), (other, _) = till.subscribe(), till.subscribe(), till.subscribe()
+    till.owe(covered.customer, 4900)
+    till.owe(short.customer, 4899)
+    worker = _worker(till)
+    assert worker.work() == 1
+    assert worker.work() == 0
+    state = till.payments.of_invoices([invoice.id])[invoice.id]
+    assert (state.paid, state.due) == (True, 0)
+    assert till.balances() == {
+        "customer_credit": -4899,
+        "receivable": 9800,
+        "revenue:fees": -4901,
+    }
+    till.card(short.customer)
+    assert worker.work() == 1
+    assert till.balances()["clearing:sandbox"] == 1
+    assert till.payments.payments_of(other.customer) == []
+
+
 @pytest.mark.parametrize("card", ["timeout_after", "timeout_before", "busy", "settles_later"])
 def test_what_is_open_is_looked_after(till: Till, card: str) -> None:
     subscription, _ = till.subscribe()

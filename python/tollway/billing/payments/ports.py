@@ -173,9 +173,9 @@ class Payments(Protocol):
         """Bring the stored payment to this state."""
 
     def uncollected(self, provider: str, limit: int) -> Sequence[UUID]:
-        """Return final live invoices with something to pay, no payment, and a customer with a method.
+        """Return final live invoices with something to pay, no payment, and a customer who can pay.
 
-        They come oldest first.
+        That is one with a method, or with a credit balance that covers the invoice. They come oldest first.
         """
 
     def due(self, now: datetime, limit: int) -> Sequence[UUID]:
