@@ -10,7 +10,9 @@ from markupsafe import Markup
 __all__ = ["highlight", "highlighted"]
 
 _LONGEST = 100_000
-_STRING = r'"(?:[^"\\\n]|\\.)*"'
+# One that has no end goes to the end of its line, and nothing is tried twice: with a string that may fail
+# there, an answer made of quotes would take minutes.
+_STRING = r'(?>"(?:[^"\\\n]|\\.)*+"?)'
 _NUMBER = r"(?<![\w.])-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![\w.])"
 _PATTERNS = {
     "json": re.compile(

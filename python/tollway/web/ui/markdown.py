@@ -37,4 +37,6 @@ def message_html(text: str) -> Markup:
 @cache
 def _parser() -> MarkdownIt:
     # "js-default" is CommonMark without HTML; people expect their line breaks to stay.
-    return MarkdownIt("js-default", {"breaks": True, "html": False}).disable(["image", "table", "heading"])
+    # Every opening bracket is looked into as deep as things may nest: 20,000 of them must not take seconds.
+    options = {"breaks": True, "html": False, "maxNesting": 20}
+    return MarkdownIt("js-default", options).disable(["image", "table", "heading"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -85,3 +86,17 @@ def test_highlighted_code_is_escaped_whole(language: str) -> None:
     code = """"<script>" '</span>' # <b> // <i> 1 "a": <u>&"""
     html = highlighted(code, language)
     assert set(re.findall(r"<[^>]*>", html)) <= {f'<span class="{name}">' for name in "ksnc"} | {"</span>"}
+
+
+@pytest.mark.parametrize("language", ["json", "curl", "python", "javascript", "http"])
+@pytest.mark.parametrize("piece", ['"\\', "'\\", '"', "'", '"a\n', "1", "-1", "a-"])
+def test_an_answer_made_to_take_long_takes_no_time(language: str, piece: str) -> None:
+    code = piece * 30_000  # two minutes where each quote is tried to the end
+    assert unescape(re.sub("<[^>]*>", "", highlighted(code, language))) == code
+
+
+def test_names_and_texts_are_told_apart_with_an_end_or_without() -> None:
+    assert highlighted('{"a:b": "c:d", "e', "json") == (
+        '{<span class="k">&quot;a:b&quot;</span>: <span class="s">&quot;c:d&quot;</span>, '
+        '<span class="s">&quot;e</span>'
+    )

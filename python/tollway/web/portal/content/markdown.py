@@ -85,7 +85,7 @@ class _Renderer(RendererHTML):
         return "</table></div>\n"
 
 
-_parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 50}, renderer_cls=_Renderer).enable(
+_parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}, renderer_cls=_Renderer).enable(
     ["table", "strikethrough"]
 )
 
