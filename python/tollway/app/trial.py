@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -42,7 +42,7 @@ _MOST_HEADERS = 100
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    text: str
+    text: str = field(repr=False)
     ends_at: datetime
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from tollway.kernel.errors import InvalidInput
@@ -31,11 +31,14 @@ _FORBIDDEN_HEADERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request ready to be sent: `target` is path and query, percent-encoded, beginning with a slash."""
+    """A request ready to be sent: `target` is path and query, percent-encoded, beginning with a slash.
+
+    A key is in the one or the other, so neither is shown where calls are told of.
+    """
 
     method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
+    target: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: str | None
 
 

@@ -63,8 +63,22 @@ class OperationEntry:
 
 @lru_cache(4096)
 def _path_pattern(path: str) -> re.Pattern[str]:
-    fixed = (re.escape(quote(part, safe=PATH_SAFE)) for part in re.split(r"\{[^{}]+\}", path))
-    return re.compile("([^/?#]+)".join(fixed))
+    """Return a pattern that decides in one go, however many variables a path has.
+
+    Of several in one segment, each but the last ends where what follows it is first met, and no other end is
+    tried: trying all of them, a path made for it would take for ever.
+    """
+    fixed = [quote(part, safe=PATH_SAFE) for part in re.split(r"\{[^{}]+\}", path)]
+    pieces = [re.escape(fixed[0])]
+    for place, following in enumerate(fixed[1:], 2):
+        if "/" in following or place == len(fixed):
+            pieces.append("([^/?#]+)")
+        elif following:
+            pieces.append(f"(?>([^/?#]+?)(?={re.escape(following)}))")
+        else:
+            pieces.append("([^/?#])")
+        pieces.append(re.escape(following))
+    return re.compile("".join(pieces))
 
 
 @dataclass(frozen=True, slots=True)

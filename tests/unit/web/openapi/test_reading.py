@@ -240,6 +240,24 @@ def test_paths_are_matched_most_concrete_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "asked", "values"),
+    [
+        ("/{a}.{b}/{c}", "/x.json/7", {"a": "x", "b": "json", "c": "7"}),
+        ("/{a}-{b}", "/x-y-z", {"a": "x", "b": "y-z"}),
+        ("/{a}.json", "/x.json.json", {"a": "x.json"}),
+        ("/{a}{b}", "/xyz", {"a": "x", "b": "yz"}),
+        ("/{a}-{b}", "/x", {}),
+        ("/" + "-".join(f"{{v{number}}}" for number in range(30)), "/" + "-" * 2_000 + "/", {}),
+    ],
+)
+def test_several_variables_in_a_segment_are_told_apart_in_one_go(
+    path: str, asked: str, values: dict[str, str]
+) -> None:
+    (entry,) = _api(paths={path: {"get": {}}}).entries
+    assert entry.variables(asked) == values
+
+
+@pytest.mark.parametrize(
     ("security", "expected"),
     [
         (None, KeyPlace(ParameterPlace.HEADER, "apikey")),
