@@ -127,9 +127,10 @@ class Tab:
             self._scripts[request.url] = request.sizes()["responseBodySize"]
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, no other test of this process can have an event loop.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, one for the whole run."""
+    """Debian's Chromium, one for a module."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
