@@ -8,6 +8,7 @@ pub mod limits;
 pub mod phases;
 pub mod plugins;
 pub mod proxy;
+pub mod redis;
 pub mod router;
 pub mod server;
 pub mod usage_log;

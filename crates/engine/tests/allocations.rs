@@ -108,6 +108,7 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
             exchange.answered(pipeline, answer);
             answer.status
         }
+        Verdict::Count(_) => 0,
         Verdict::Forward(_) => {
             exchange.write_target(&head, out);
             exchange.write_host(&head, out);

@@ -39,7 +39,7 @@ type Case = (fn(&mut Value), &'static str);
 #[test]
 fn faults_name_place_problem_and_fix() {
     assert_eq!(fault_of(|_| {}), "accepted");
-    let cases: [Case; 15] = [
+    let cases: [Case; 19] = [
         (
             |b| b["routes"][0]["paths"] = json!(["a"]),
             "routes[0].paths[0]: neither a prefix nor a pattern; ",
@@ -89,8 +89,34 @@ fn faults_name_place_problem_and_fix() {
             "plugin rate-limiting config.hour: 1 is less than the 5",
         ),
         (
+            |b| b["plugins"][1]["config"]["policy"] = json!("cluster"),
+            "plugin rate-limiting config.policy: counting in the database isn't supported; use redis",
+        ),
+        (
             |b| b["plugins"][1]["config"]["policy"] = json!("redis"),
-            "plugin rate-limiting config.policy: counting in",
+            "plugin rate-limiting config.redis.host: needed where policy is redis",
+        ),
+        (
+            |b| {
+                b["plugins"][1]["config"]["policy"] = json!("redis");
+                b["plugins"][1]["config"]["redis"] = json!({"host": "r", "ssl": true});
+            },
+            "plugin rate-limiting config.redis.ssl: TLS towards Redis isn't spoken yet",
+        ),
+        (
+            |b| {
+                b["plugins"][1]["config"]["policy"] = json!("redis");
+                b["plugins"][1]["config"]["redis"] =
+                    json!({"host": "r", "password": "{vault://hcv/redis}"});
+            },
+            "plugin rate-limiting config.redis.password: a reference to what isn't known here",
+        ),
+        (
+            |b| {
+                b["plugins"][1]["config"]["policy"] = json!("redis");
+                b["plugins"][1]["config"]["redis"] = json!({"host": "r", "timeout": 0});
+            },
+            "plugin rate-limiting config.redis.timeout: not a time",
         ),
         (
             |b| b["plugins"][0]["config"]["key_in_body"] = json!(true),

@@ -63,6 +63,15 @@ pub struct Counted {
 }
 
 impl Counted {
+    /// What was judged elsewhere.
+    pub(crate) fn new(admitted: bool, time: u64, used: [u64; WINDOWS]) -> Self {
+        Self {
+            admitted,
+            time,
+            used,
+        }
+    }
+
     /// How many requests the window has had, this one included if it was admitted.
     #[must_use]
     pub fn used(&self, window: Window) -> u64 {

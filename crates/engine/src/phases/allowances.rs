@@ -155,6 +155,14 @@ impl Allowances {
         }
     }
 
+    /// The request is refused by something else, which is asked later: gives everything back, and tells of it as given back.
+    pub(super) fn refuse(&mut self, counters: &Counters) {
+        for drawn in &mut self.drawn[..self.count] {
+            drawn.used = drawn.used.saturating_sub(drawn.reserved.get());
+        }
+        self.cancel(counters);
+    }
+
     /// How each stands, what is reserved for this request taken away from it.
     pub(super) fn standings<'a>(
         &'a self,

@@ -7,6 +7,7 @@ use super::{Answer, Now, Outcome, Pipeline};
 use crate::config::{Consumer, Pinned, Route};
 use crate::entitlement::{Entitlement, Quota};
 use crate::limits::{Counted, Counters, Limits};
+use crate::plugins::rate_limiting::RateLimiting;
 use crate::usage_log::{Id, MAX_PATH, Mode, NO_ID, Source, UsageEvent};
 use crate::uuid::Uuid;
 
@@ -44,6 +45,16 @@ pub struct Exchange {
 pub(super) struct Rate {
     pub(super) limits: Limits,
     pub(super) counted: Counted,
+}
+
+impl Rate {
+    /// What clients are told of it, if anything.
+    pub(super) fn told(plugin: &RateLimiting, counted: Counted) -> Option<Self> {
+        (!plugin.hide_client_headers).then_some(Self {
+            limits: plugin.limits,
+            counted,
+        })
+    }
 }
 
 impl Exchange {
@@ -90,6 +101,13 @@ impl Exchange {
     /// The quotas that the request draws on, and how.
     pub(super) fn drawn(&self) -> Option<(&Allowances, &[Quota])> {
         Some((self.allowances.as_ref()?, &self.entitlement()?.quotas))
+    }
+
+    /// Gives back what was drawn on quotas: the rate limit refuses the request.
+    pub(super) fn refuse_drawn(&mut self) {
+        if let (Some(allowances), Some(counters)) = (&mut self.allowances, &self.counters) {
+            allowances.refuse(counters);
+        }
     }
 
     /// To be called before [`Self::event`]'s event is appended: quotas are charged what it says beyond what was reserved.

@@ -9,6 +9,10 @@
 //!
 //! // per request, when its head is complete
 //! match pipeline.begin(&mut exchange, &head, now) {
+//!     Verdict::Count(asked) => {                                   // a rate limit shared by several gateways
+//!         // ask the store, then go on with the verdict of
+//!         pipeline.resume(&mut exchange, outcome)                  // which is one of the other two
+//!     }
 //!     Verdict::Respond(answer) => {                                // 401, 404, 429, …: no usage event
 //!         // status line from answer.status
 //!         exchange.answer_headers(answer, now, &mut out);          // all but Content-Length, Connection and Date

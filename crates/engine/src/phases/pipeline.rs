@@ -14,11 +14,12 @@ use crate::config::{
     Config, ConfigReader, ConfigStore, Consumer, KeyHash, Pinned, Route, Upstream,
 };
 use crate::entitlement::Part;
-use crate::limits::{Admission, CounterKey, Counters, Limits};
+use crate::limits::{Admission, Counted, CounterKey, Counters, Limits};
 use crate::plugins::acl::Passage;
 use crate::plugins::entitlement::Passage as Entitled;
 use crate::plugins::key_auth::{KeyAuth, Shown};
 use crate::plugins::rate_limiting::Caller;
+use crate::redis::{self, Namespace, SharedCount};
 use crate::router::{self, Query};
 use crate::usage_log::method_number;
 
@@ -50,6 +51,8 @@ pub enum Verdict {
     Forward(Arc<Upstream>),
     /// The gateway answers it.
     Respond(Answer),
+    /// It is to be counted in a shared store first; what that says goes to [`Pipeline::resume`].
+    Count(SharedCount),
 }
 
 impl Shared {
@@ -131,10 +134,27 @@ impl Pipeline {
             return Verdict::Respond(AnswerKind::Unavailable.into());
         };
         let config = exchange.config.insert(config.clone()).clone();
-        match self.judge(&config, exchange, head, now) {
-            Ok(upstream) => Verdict::Forward(upstream),
-            Err(answer) => Verdict::Respond(answer),
-        }
+        self.judge(&config, exchange, head, now)
+            .unwrap_or_else(Verdict::Respond)
+    }
+
+    /// Goes on with a request for which [`Self::begin`] wanted a shared count, with what came of it.
+    pub fn resume(
+        &mut self,
+        exchange: &mut Exchange,
+        outcome: Result<Counted, redis::Fault>,
+    ) -> Verdict {
+        let Some(config) = exchange.config.clone() else {
+            return Verdict::Respond(AnswerKind::Unavailable.into());
+        };
+        self.judge_shared(&config, exchange, outcome)
+            .unwrap_or_else(Verdict::Respond)
+    }
+
+    /// What names this installation in a shared store.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        Namespace::of(&self.shared.pepper)
     }
 
     fn judge<H: Headers>(
@@ -143,7 +163,7 @@ impl Pipeline {
         exchange: &mut Exchange,
         head: &RequestHead<'_, H>,
         now: Now,
-    ) -> Result<Arc<Upstream>, Answer> {
+    ) -> Result<Verdict, Answer> {
         let route = self.route(config, exchange, head)?;
         if !head.tls && route.needs_tls {
             return Err(needs_tls(route, exchange, head));
@@ -169,8 +189,47 @@ impl Pipeline {
                 Entitled::FeatureMissing => return Err(AnswerKind::FeatureNotInPlan.into()),
             }
         }
-        self.limit(config, route, exchange, head, now)?;
-        Ok(Arc::clone(upstream))
+        Ok(match self.limit(config, route, exchange, head, now)? {
+            None => Verdict::Forward(Arc::clone(upstream)),
+            Some(count) => Verdict::Count(count),
+        })
+    }
+
+    /// The rest of [`Self::judge`], where the rate limit is counted in a shared store.
+    fn judge_shared(
+        &self,
+        config: &Config,
+        exchange: &mut Exchange,
+        outcome: Result<Counted, redis::Fault>,
+    ) -> Result<Verdict, Answer> {
+        let route = (exchange.route)
+            .and_then(|route| config.base.routes.get(route))
+            .ok_or(AnswerKind::NoRoute)?;
+        let upstream = route.upstream.as_ref().ok_or(AnswerKind::NoService)?;
+        let plugin = (config.base)
+            .rate_limiting(route, exchange.consumer.as_deref())
+            .ok_or(AnswerKind::PluginFault)?;
+        let refusal = match outcome {
+            Ok(counted) => {
+                exchange.rate = Rate::told(plugin, counted);
+                (!counted.admitted).then_some(Answer {
+                    kind: AnswerKind::RateLimited,
+                    status: plugin.error_code,
+                })
+            }
+            Err(_) if plugin.fault_tolerant => {
+                self.stats.uncounted();
+                None
+            }
+            Err(_) => Some(AnswerKind::PluginFault.into()),
+        };
+        match refusal {
+            None => Ok(Verdict::Forward(Arc::clone(upstream))),
+            Some(answer) => {
+                exchange.refuse_drawn();
+                Err(answer)
+            }
+        }
     }
 
     fn route<'a, H: Headers>(
@@ -242,6 +301,9 @@ impl Pipeline {
 
     /// rate-limiting, 910, and with it the quotas of the caller's subscription: either takes note of the request only if
     /// both let it pass.
+    ///
+    /// Where the rate limit is counted in a shared store the two can't be decided in one step: quotas, which are here, are
+    /// reserved first and given back if the store refuses. So neither is charged for what the other refuses.
     fn limit<H: Headers>(
         &self,
         config: &Config,
@@ -249,13 +311,13 @@ impl Pipeline {
         exchange: &mut Exchange,
         head: &RequestHead<'_, H>,
         now: Now,
-    ) -> Result<(), Answer> {
+    ) -> Result<Option<SharedCount>, Answer> {
         let consumer: Option<&Consumer> = exchange.consumer.as_deref();
         let plugin = config.base.rate_limiting(route, consumer);
         let quotas = (consumer.and_then(|consumer| consumer.entitlement.as_deref()))
             .map_or(&[][..], |entitlement| &entitlement.quotas);
         if plugin.is_none() && quotas.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let caller = Caller {
             consumer: consumer.map(|consumer| consumer.id),
@@ -269,15 +331,17 @@ impl Pipeline {
         };
         let allowances = (!quotas.is_empty()).then(|| Allowances::of(quotas, part, now.wall));
         let rate = plugin.map(|plugin| (plugin.counter(&caller, head), &plugin.limits));
-        let tolerant = plugin.is_some_and(|plugin| plugin.fault_tolerant);
+        let (rate, shared) = match (plugin, rate) {
+            (Some(plugin), Some((counter, _))) if plugin.shared.is_some() => {
+                let plugin = Arc::clone(plugin);
+                (None, Some(SharedCount { plugin, counter }))
+            }
+            (_, rate) => (rate, None),
+        };
+        let tolerant = rate.is_some() && plugin.is_some_and(|plugin| plugin.fault_tolerant);
         let admission = self.admit(rate, allowances.as_ref(), tolerant, now)?;
-        if let (Some(plugin), Some(counted)) = (plugin, admission.rate)
-            && !plugin.hide_client_headers
-        {
-            exchange.rate = Some(Rate {
-                limits: plugin.limits,
-                counted,
-            });
+        if let (Some(plugin), Some(counted)) = (plugin, admission.rate) {
+            exchange.rate = Rate::told(plugin, counted);
         }
         if let Some(mut allowances) = allowances {
             allowances.note(&admission);
@@ -287,7 +351,7 @@ impl Pipeline {
             }
         }
         if admission.admitted {
-            return Ok(());
+            return Ok(shared);
         }
         // A quota comes back later than a window: whoever waits for the window only would be refused again.
         Err(match plugin {

@@ -112,6 +112,7 @@ impl Gateway {
         };
         match self.pipeline.begin(&mut self.exchange, &head, self.now) {
             Verdict::Respond(answer) => Err(self.answered(answer)),
+            Verdict::Count(_) => panic!("nothing is set to be counted elsewhere"),
             Verdict::Forward(upstream) => {
                 let mut out = b"target: ".to_vec();
                 self.exchange.write_target(&head, &mut out);

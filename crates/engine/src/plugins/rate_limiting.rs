@@ -1,7 +1,8 @@
 //! rate-limiting: how many requests may pass in a window of the calendar. Exact both ways: the counting is in
-//! [`crate::limits`], which checks and counts in one step.
+//! [`crate::limits`], or for `policy: redis` in [`crate::redis`], which check and count in one step.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -12,6 +13,7 @@ use super::{fault, is_header_value};
 use crate::config::ConfigError;
 use crate::limits::{CounterKey, Limits, Window};
 use crate::phases::{Headers, RequestHead};
+use crate::redis;
 use crate::uuid::Uuid;
 
 const NAME: &str = "rate-limiting";
@@ -34,12 +36,12 @@ pub(super) struct Settings {
     hide_client_headers: bool,
     error_code: Option<u16>,
     error_message: Option<String>,
-    /// How often a shared store is asked; `local` counts where all its threads and processes see it at once.
+    /// How often a shared store is told; here it is asked about every request.
     #[serde(rename = "sync_rate", default)]
     _sync_rate: Option<IgnoredAny>,
     /// Filled with defaults whatever the policy is.
-    #[serde(rename = "redis", default)]
-    _redis: Option<IgnoredAny>,
+    #[serde(default)]
+    redis: Option<redis::Settings>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -67,6 +69,8 @@ pub struct RateLimiting {
     /// How many may pass.
     pub limits: Limits,
     limit_by: LimitBy,
+    /// Where requests are counted, if not in this gateway's own counters.
+    pub shared: Option<Arc<redis::Server>>,
     /// What the plugin is set on, as Kong names counters: an instance on a consumer or a group goes on with the
     /// count of the global one, so a change of plan within a window forgives nothing.
     scope: [u8; 32],
@@ -102,14 +106,28 @@ pub struct Caller<'a> {
 
 impl RateLimiting {
     pub(super) fn compile(settings: Settings, scope: &Scope) -> Result<Self, ConfigError> {
-        if settings.policy != Policy::Local {
-            return Err(fault(
-                NAME,
-                "policy",
-                "counting in a shared store isn't supported yet",
-                "use local: it counts across all threads and gateways on one data folder",
-            ));
-        }
+        let limits = settings.limits()?;
+        let limit_by = settings.limit_by()?;
+        let shared = match (settings.policy, settings.redis) {
+            (Policy::Local, _) => None,
+            (Policy::Redis, Some(redis)) => Some(Arc::new(redis::Server::compile(NAME, redis)?)),
+            (Policy::Redis, None) => {
+                return Err(fault(
+                    NAME,
+                    "redis",
+                    "needed where policy is redis",
+                    "name the server: host, port",
+                ));
+            }
+            (Policy::Cluster, _) => {
+                return Err(fault(
+                    NAME,
+                    "policy",
+                    "counting in the database isn't supported",
+                    "use redis to count over several gateways, or local: it counts across all threads and gateways on one data folder",
+                ));
+            }
+        };
         let error_code = settings.error_code.unwrap_or(429);
         if !(200..600).contains(&error_code) {
             return Err(fault(
@@ -120,8 +138,9 @@ impl RateLimiting {
             ));
         }
         Ok(Self {
-            limits: settings.limits()?,
-            limit_by: settings.limit_by()?,
+            limits,
+            limit_by,
+            shared,
             scope: scope_bytes(scope),
             fault_tolerant: settings.fault_tolerant,
             hide_client_headers: settings.hide_client_headers,

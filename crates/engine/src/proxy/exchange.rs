@@ -27,7 +27,7 @@ pub(super) async fn run(client: &mut Client<'_>, desk: &mut Desk, length: usize)
         return refuse(client, desk, kind_of(fault)).await;
     }
     desk.unread = answers::skippable(&desk.request);
-    let verdict = {
+    let mut verdict = {
         let Desk {
             input,
             request,
@@ -37,8 +37,15 @@ pub(super) async fn run(client: &mut Client<'_>, desk: &mut Desk, length: usize)
         let head = view(request, input.head(), client.peer);
         worker.pipeline.borrow_mut().begin(exchange, &head, began)
     };
+    if let Verdict::Count(asked) = verdict {
+        let outcome = worker.redis.count(asked).await;
+        let mut pipeline = worker.pipeline.borrow_mut();
+        verdict = pipeline.resume(&mut desk.exchange, outcome);
+    }
     let failure = match verdict {
         Verdict::Respond(answer) => return answers::respond(client, desk, answer).await,
+        // Nothing is counted twice.
+        Verdict::Count(_) => Failure::Answer(AnswerKind::PluginFault),
         Verdict::Forward(upstream) => {
             match forward::forward(client, desk, &upstream, began).await {
                 Ok(after) => return after,

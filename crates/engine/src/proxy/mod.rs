@@ -36,7 +36,7 @@ mod resolver;
 pub mod response_head;
 mod response_side;
 pub mod stats;
-mod timers;
+pub(crate) mod timers;
 mod upstream;
 mod way;
 pub mod worker;

@@ -1,6 +1,9 @@
 //! Counters of one worker: written by its thread alone, read by the status port.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::redis::RedisStats;
 
 /// A counter with a single writer: no locked instruction is needed to add to it.
 #[derive(Debug, Default)]
@@ -66,4 +69,6 @@ pub struct WorkerStats {
     pub log_refusals: Counter,
     /// Unused upstream connections kept now.
     pub upstream_idle: Counter,
+    /// Dealings with Redis.
+    pub redis: Arc<RedisStats>,
 }

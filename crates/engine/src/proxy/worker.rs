@@ -21,6 +21,7 @@ use super::resolver::Resolver;
 use super::stats::WorkerStats;
 use super::timers::{TICK, Timers};
 use crate::phases::{Now, Pipeline};
+use crate::redis::Hub;
 use crate::server::options::{Limits, Timeouts};
 use crate::usage_log::Shard;
 
@@ -39,6 +40,7 @@ pub struct Worker {
     pub(super) buffers: BufferPool,
     pub(super) desks: Desks,
     pub(super) resolver: Resolver,
+    pub(super) redis: Hub,
     pub(super) timers: Rc<Timers>,
     pub(super) date: DateCache,
     pub(super) timeouts: Timeouts,
@@ -59,7 +61,10 @@ impl Worker {
         timeouts: Timeouts,
         limits: Limits,
     ) -> Self {
+        let timers = Rc::<Timers>::default();
+        let redis = (Rc::clone(&timers), Arc::clone(&stats.redis));
         Self {
+            redis: Hub::new(pipeline.namespace(), redis.0, redis.1),
             pipeline: RefCell::new(pipeline),
             shard,
             stats,
@@ -67,7 +72,7 @@ impl Worker {
             buffers: BufferPool::default(),
             desks: Desks::default(),
             resolver: Resolver::default(),
-            timers: Rc::default(),
+            timers,
             date: DateCache::default(),
             timeouts,
             head_limits: HeadLimits {

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 use super::status::Facts;
 use crate::phases::AnswerKind;
 use crate::proxy::stats::{Counter, WorkerStats};
+use crate::redis::{BUCKETS, RedisStats};
 use crate::usage_log::ShardHealth;
 
 /// The format's version.
@@ -15,6 +16,7 @@ pub(super) fn render(facts: &Facts) -> String {
     let mut page = Page::default();
     traffic(&mut page, facts);
     connections(&mut page, &facts.stats);
+    redis(&mut page, &facts.stats);
     configuration(&mut page, facts);
     usage_log(&mut page, facts);
     page.text
@@ -111,6 +113,56 @@ fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
         "Requests sent again because a kept connection had closed.",
         total(|stats| &stats.retries),
     );
+}
+
+/// Rate limits counted in Redis.
+fn redis(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
+    let total =
+        |counter: &dyn Fn(&RedisStats) -> &Counter| sum(stats, |stats| counter(&stats.redis));
+    page.single(
+        "tollway_redis_requests_total",
+        "counter",
+        "Requests that were to be counted in Redis.",
+        total(&|redis| &redis.asked),
+    );
+    let name = "tollway_redis_failures_total";
+    page.family(name, "counter", "Those that it didn't count, by reason.")
+        .sample(name, r#"reason="timeout""#, total(&|redis| &redis.timeouts))
+        .sample(
+            name,
+            r#"reason="unreachable""#,
+            total(&|redis| &redis.unreachable),
+        )
+        .sample(name, r#"reason="refused""#, total(&|redis| &redis.refused));
+    page.single(
+        "tollway_redis_connections",
+        "gauge",
+        "Connections to Redis open: one a worker and server in use.",
+        total(&|redis| &redis.connections),
+    );
+    page.single(
+        "tollway_redis_connects_total",
+        "counter",
+        "Connections to Redis made.",
+        total(&|redis| &redis.connects),
+    );
+    page.single(
+        "tollway_redis_connect_failures_total",
+        "counter",
+        "Tries to reach Redis, or to be let in, that failed.",
+        total(&|redis| &redis.connect_failures),
+    );
+    let name = "tollway_redis_answer_seconds";
+    page.family(name, "histogram", "How long Redis took to answer.");
+    let mut below = 0_u64;
+    for (bucket, bound) in BUCKETS.into_iter().map(Some).chain([None]).enumerate() {
+        below = below.wrapping_add(total(&|redis| &redis.answered[bucket]));
+        let bound = bound.map_or("+Inf".to_owned(), in_seconds);
+        page.sample(&format!("{name}_bucket"), &format!("le=\"{bound}\""), below);
+    }
+    let took = in_seconds(total(&|redis| &redis.answered_us));
+    page.sample(&format!("{name}_sum"), "", took);
+    page.sample(&format!("{name}_count"), "", below);
 }
 
 fn configuration(page: &mut Page, facts: &Facts) {
@@ -285,7 +337,7 @@ fn traffic(page: &mut Page, facts: &Facts) {
     page.single(
         "tollway_requests_uncounted_total",
         "counter",
-        "Requests that passed rate-limiting uncounted, since the counters had a fault.",
+        "Requests that passed rate-limiting uncounted, since the counters, or Redis, had a fault.",
         totals.uncounted,
     );
 }
