@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
 
 from tests.support.gateway import open_store
+from tests.support.granting import granted
 from tests.support.stack import Stack
 from tests.support.traffic import Client, Upstream
 from tollway.contracts.entitlement import EntitlementView
@@ -82,29 +80,6 @@ def _micros(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
-def _granted(*features: str, quota: int | None = None, **changes: Any) -> EntitlementView:
-    now = datetime.now(UTC)
-    view: dict[str, Any] = {
-        "subscription": str(uuid4()),
-        "plan": "free",
-        "addons": [],
-        "features": sorted(features),
-        "quotas": [],
-    }
-    if quota is not None:
-        limits: Mapping[str, Any] = {
-            "meter": "api_calls",
-            "counted": "requests",
-            "filter": {"status": ["2xx"], "method": [], "route": []},
-            "any_completion": False,
-            "limit": quota,
-            "boundaries": [_micros(now - timedelta(days=1)), _micros(now + timedelta(days=1))],
-        }
-        view["quotas"] = [{**limits, **changes}]
-    result: EntitlementView = json.loads(json.dumps(view))
-    return result
-
-
 def _call(shop: Shop, path: str) -> Counter[int]:
     clients = [Client(shop.stack.ports["proxy"], shop.keys[number % 2]) for number in range(CLIENTS)]
     together = threading.Barrier(CLIENTS)
@@ -128,7 +103,7 @@ def _call(shop: Shop, path: str) -> Counter[int]:
 
 @pytest.mark.timeout(150)
 def test_exactly_the_quota_passes_and_none_after_a_kill(shop: Shop) -> None:
-    view = _granted(quota=QUOTA)
+    view = granted(quota=QUOTA)
     shop.grant(view)
     # What the meter doesn't count draws nothing, however much of it there is.
     assert _call(shop, "/missing") == {404: CLIENTS * EACH}
@@ -153,7 +128,7 @@ def test_exactly_the_quota_passes_and_none_after_a_kill(shop: Shop) -> None:
 @pytest.mark.timeout(150)
 def test_kills_under_load_cost_the_caller_at_most_what_was_in_flight(shop: Shop) -> None:
     limit, senders, kills = 600, 8, 3
-    shop.grant(_granted(quota=limit))
+    shop.grant(granted(quota=limit))
     clients = [Client(shop.stack.ports["proxy"], shop.keys[number % 2]) for number in range(senders)]
     stop = threading.Event()
 
@@ -197,7 +172,7 @@ def test_period_ends_by_itself(shop: Shop) -> None:
     now = datetime.now(UTC)
     soon = now + timedelta(seconds=3)
     bounds = [_micros(at) for at in (now - timedelta(days=1), soon, now + timedelta(days=1))]
-    shop.grant(_granted(quota=1, boundaries=bounds))
+    shop.grant(granted(quota=1, boundaries=bounds))
     assert shop.get().status_code == 200
     refused = shop.get()
     while datetime.now(UTC) < soon:
@@ -219,13 +194,13 @@ def test_feature_is_live_when_the_change_is(shop: Shop) -> None:
             [{"feature": "data_v2", "plans": ["pro"], "addons": ["v2_pack"]}], "https://portal.example.com"
         )
     assert shop.get("/empty").json()["code"] == "no_subscription"
-    shop.grant(_granted("data_v1"))
+    shop.grant(granted("data_v1"))
     refused = shop.get("/empty")
     assert (refused.status_code, refused.json()["addons"]) == (403, ["v2_pack"])
     assert "https://portal.example.com" in refused.json()["detail"]
-    shop.grant(_granted("data_v1", "data_v2"))
+    shop.grant(granted("data_v1", "data_v2"))
     assert shop.get("/empty").status_code == 204
-    shop.grant(_granted("data_v1"))
+    shop.grant(granted("data_v1"))
     assert shop.get("/empty").status_code == 403
     shop.grant(None)
     assert shop.get("/empty").json()["code"] == "no_subscription"

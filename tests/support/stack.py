@@ -18,7 +18,7 @@ import httpx2
 
 from tests.support.databases import database_settings
 
-__all__ = ["Role", "Stack", "free_port"]
+__all__ = ["Gateway", "Role", "Stack", "free_port"]
 
 _PATIENCE = 90.0
 
@@ -69,6 +69,44 @@ class Role:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+
+class Gateway(Role):
+    """A further gateway that follows a stack's control, with a data folder and ports of its own."""
+
+    def __init__(self, stack: Stack, name: str, *, host: str = "127.0.0.1", **settings: str) -> None:
+        """`settings` are environment variables."""
+        self.ports = {listener: free_port(host) for listener in ("proxy", "status")}
+        self.host = host
+        data = Path(stack.environment["TOLLWAY_DATA_DIR"])
+        listen = {
+            f"TOLLWAY_{listener.upper()}_LISTEN": f"{host}:{port}" for listener, port in self.ports.items()
+        }
+        own = {
+            "TOLLWAY_DATA_DIR": str(stack.folder / name),
+            "TOLLWAY_USAGE_LOG_DIR": str(data / "usage-log"),
+            "TOLLWAY_CONTROL_SOCKET": str(data / "control.sock"),
+        }
+        super().__init__("gateway", stack.environment | listen | own | settings, stack.folder / f"{name}.log")
+        self._folder = stack.folder
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Gateway]:
+        """Start it; end it when the block ends."""
+        try:
+            self.start()
+            self.wait_ready()
+            yield self
+        finally:
+            self.stop()
+
+    def url(self, listener: str) -> str:
+        """Return a listener's URL."""
+        return f"http://{self.host}:{self.ports[listener]}"
+
+    def wait_ready(self) -> None:
+        """Return once it serves the newest configuration."""
+        wait_ready(self.url("status"), self._folder)
 
 
 class Stack:
@@ -142,19 +180,24 @@ class Stack:
 
     def wait_ready(self) -> None:
         """Return once the gateway serves the newest configuration."""
-        give_up = time.monotonic() + _PATIENCE
-        while time.monotonic() < give_up:
-            with contextlib.suppress(httpx2.HTTPError):
-                if httpx2.get(f"{self.url('status')}/readyz", timeout=5).status_code == 200:
-                    return
-            time.sleep(0.02)
-        logs = "\n".join(path.read_text()[-2000:] for path in sorted(self.folder.glob("*.log")))
-        raise AssertionError(f"not ready within {_PATIENCE:.0f} s:\n{logs}")
+        wait_ready(self.url("status"), self.folder)
 
 
-def free_port() -> int:
-    """Return a port of this machine that nobody has just now."""
+def wait_ready(status: str, folder: Path) -> None:
+    """Return once the gateway with this status URL serves the newest configuration; logs are in `folder`."""
+    give_up = time.monotonic() + _PATIENCE
+    while time.monotonic() < give_up:
+        with contextlib.suppress(httpx2.HTTPError):
+            if httpx2.get(f"{status}/readyz", timeout=5).status_code == 200:
+                return
+        time.sleep(0.02)
+    logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
+    raise AssertionError(f"not ready within {_PATIENCE:.0f} s:\n{logs}")
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of `host` that nobody listens on."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, 0))
         port: int = listener.getsockname()[1]
         return port

@@ -15,7 +15,7 @@ from tollway.app.console import console_app
 from tollway.app.data_dir import node_id
 from tollway.app.gateway import open_gateway
 from tollway.app.listeners import public_address
-from tollway.app.plans import tell_offers
+from tollway.app.plans import count_plans, tell_offers
 from tollway.app.portal import portal_app
 from tollway.app.serving import served
 from tollway.app.settings import Settings
@@ -45,7 +45,9 @@ def run_control(settings: Settings, listeners: Mapping[str, socket.socket]) -> N
         publisher.start()
         try:
             with store.database.write() as connection, store.join(connection) as gateway:
-                tell_offers(gateway, Commerce(connection, clock), settings.portal_origin)
+                commerce = Commerce(connection, clock)
+                count_plans(gateway, commerce)
+                tell_offers(gateway, commerce, settings.portal_origin)
             shop = Shop(settings, store, usage, publisher, clock)
             apps = {
                 "admin": _admin_app(shop, public_address(listeners["admin"])),

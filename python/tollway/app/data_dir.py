@@ -29,14 +29,15 @@ class Node:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the data folder (mode 0700) and the usage log's; nothing changes where they exist.
+    """Make the data folder (mode 0700), the usage log's and the socket's; nothing changes where they exist.
 
     What this process makes from here on is its user's alone (umask): the folder may have been made by
     somebody else, open to all, and what lies in it are customers and encrypted keys.
     """
     os.umask(0o077)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings.usage_log_dir.mkdir(mode=0o700, exist_ok=True)
+    for folder in (settings.usage_log_dir, settings.control_socket.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def secret(settings: Settings) -> str:
@@ -64,8 +65,8 @@ def claim_node(settings: Settings) -> Node:
     The identity of usage events begins with the node, so two supervisors on one folder would write each
     other's events: the second is refused (`Conflict`).
     """
-    path = settings.usage_log_dir / "node"
     node = node_id(settings)
+    path = settings.data_dir / "node"
     lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +81,9 @@ def claim_node(settings: Settings) -> Node:
 
 def node_id(settings: Settings) -> str:
     """Return the folder's node, 32 hex digits, making it at first start."""
-    path = settings.usage_log_dir / "node"
+    path = settings.data_dir / "node"
+    if not path.exists():
+        _move_once(settings.data_dir / "usage-log" / "node", path)
     if not path.exists():
         _create_once(path, secrets.token_hex(_NODE_BYTES) + "\n")
     return path.read_text().strip()
@@ -92,6 +95,16 @@ def write_run_file(settings: Settings, facts: dict[str, Any]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(json.dumps(facts, indent=2) + "\n")
     temporary.replace(path)
+
+
+def _move_once(old: Path, new: Path) -> None:
+    """Take over what an earlier version kept elsewhere, with the lock that somebody may hold on it."""
+    try:
+        os.link(old, new)
+        _sync(new.parent)
+        old.unlink()
+    except (FileNotFoundError, FileExistsError):
+        return  # There is none, or another process has just moved it.
 
 
 def _create_once(path: Path, content: str) -> None:
@@ -107,10 +120,14 @@ def _create_once(path: Path, content: str) -> None:
             os.link(temporary, path)
         except FileExistsError:
             return
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        _sync(path.parent)
     finally:
         temporary.unlink()
+
+
+def _sync(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tollway.app.data_dir import prepare, secret
+from tollway.app.redis import counting
 from tollway.app.settings import Settings
 from tollway.gateway.engine import NativeEngineCheck
 from tollway.gateway.secrets import KeyVault, derive_keys
@@ -32,4 +33,6 @@ def open_gateway(settings: Settings, clock: Clock | None = None) -> Iterator[Gat
 def gateway_store(database: Database, settings: Settings, clock: Clock) -> GatewayStore:
     """Units of work on the gateway over a main database that is open and up to date."""
     vault = KeyVault(derive_keys(secret(settings)))
-    return GatewayStore(database, vault=vault, engine=NativeEngineCheck(), clock=clock)
+    return GatewayStore(
+        database, vault=vault, engine=NativeEngineCheck(), clock=clock, counting=counting(settings)
+    )

@@ -16,7 +16,7 @@ from tollway.kernel.errors import Conflict
 from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import GatewayStore
 
-__all__ = ["apply_catalog_file", "plan_group", "publish_catalog", "tell_offers"]
+__all__ = ["apply_catalog_file", "count_plans", "plan_group", "publish_catalog", "tell_offers"]
 
 _RATE_LIMITING = "rate-limiting"
 
@@ -67,6 +67,12 @@ def tell_offers(gateway: Gateway, commerce: Commerce, portal_url: str | None) ->
     gateway.shop.set(offers(catalog.plans(), catalog.addons()), portal_url)
 
 
+def count_plans(gateway: Gateway, commerce: Commerce) -> None:
+    """Bring every plan's group in line with where limits are counted now."""
+    for version in commerce.catalog.plans():
+        plan_group(gateway, version.plan)
+
+
 def _check_standing(present: PlanVersion | None, name: str, version: int | None) -> None:
     found = None if present is None else present.version
     if found == version:
@@ -85,7 +91,7 @@ def plan_group(gateway: Gateway, plan: Plan) -> ConsumerGroup:
         group = gateway.consumer_groups.create({"name": plan.name})
     if plan.rate_limit:
         limits = {window.value: limit for window, limit in plan.rate_limit.items()}
-        gateway.plugins.set_for_group(group.id, _RATE_LIMITING, {**limits, "policy": "local"})
+        gateway.plugins.set_for_group(group.id, _RATE_LIMITING, {**limits, **gateway.counting})
     else:
         for plugin in gateway.plugins.repository.all(consumer_group_id=group.id):
             # A plugin for one route or service of the group is somebody's own doing.

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from tollway.app.data_dir import claim_node, prepare, secret, write_run_file
 from tollway.app.listeners import is_loopback, open_listener, public_address
 from tollway.app.payments import check_options
+from tollway.app.redis import gateway_environment
 from tollway.app.settings import Role, Settings
 from tollway.app.supervisor import Child, Supervisor
 from tollway.gateway.secrets import derive_keys
@@ -36,6 +37,8 @@ _READY_POLL_SECONDS = 0.05
 def serve(settings: Settings, role: Role) -> None:
     """Run a role until SIGTERM or SIGINT. Raises `TollwayError` where it can't start."""
     prepare(settings)
+    if role is Role.GATEWAY and settings.control_socket.parent.absolute() != settings.data_dir.absolute():
+        _check_secret(settings)
     secret(settings)
     if role is not Role.GATEWAY:
         check_options(settings)
@@ -93,6 +96,15 @@ def _prepare_gateway(
     return _GatewayLaunch(options, tuple(files))
 
 
+def _check_secret(settings: Settings) -> None:
+    """Refuse a gateway that would make up a secret of its own: it would know nobody's key."""
+    if settings.secret_key is None and not (settings.data_dir / "secret.key").exists():
+        raise TollwayError(
+            f"TOLLWAY_SECRET_KEY: the control at {settings.control_socket} has a secret, and this gateway "
+            "needs the same; set it for both, or copy secret.key from control's data folder into this one"
+        )
+
+
 def _serve_all(settings: Settings) -> None:
     proxy = open_listener("TOLLWAY_PROXY_LISTEN", settings.proxy_listen)
     lent = _open_control(settings)
@@ -111,7 +123,12 @@ def _serve_all(settings: Settings) -> None:
 
     def start_gateway() -> subprocess.Popen[bytes]:
         with gateway.document() as options:
-            return subprocess.Popen(_GATEWAY_COMMAND, stdin=options, pass_fds=gateway.files, env=environment)
+            return subprocess.Popen(
+                _GATEWAY_COMMAND,
+                stdin=options,
+                pass_fds=gateway.files,
+                env=environment | gateway_environment(settings),
+            )
 
     def start_role(role: Role, lent: Mapping[str, socket.socket]) -> subprocess.Popen[bytes]:
         files = {name: listener.fileno() for name, listener in lent.items()}
@@ -167,7 +184,8 @@ def _serve_gateway(settings: Settings) -> None:
     with launch.document() as options:
         os.dup2(options.fileno(), 0)
     # The same process goes on as the bare gateway, without what this module has imported.
-    os.execv(_GATEWAY_COMMAND[0], _GATEWAY_COMMAND)  # noqa: S606
+    environment = os.environ | gateway_environment(settings)
+    os.execve(_GATEWAY_COMMAND[0], _GATEWAY_COMMAND, environment)  # noqa: S606
 
 
 def _serve_control(settings: Settings) -> None:

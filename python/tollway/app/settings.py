@@ -93,6 +93,27 @@ def _bus_url(value: object) -> object:
     return value
 
 
+def _redis_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme == "rediss":
+        raise ValueError(
+            "TLS towards Redis isn't spoken yet; write redis:// and use a network that you trust"
+        )
+    database = parts.path.removeprefix("/")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if parts.scheme != "redis" or not parts.hostname or port == 0 or not (database.isdigit() or not database):
+        raise ValueError("write redis://[user:password@]host[:6379][/0]")
+    return value
+
+
+RedisUrl = Annotated[str, BeforeValidator(_redis_url)]
+"""A Redis or Valkey server, and a database on it."""
+
 BusUrl = Annotated[str, BeforeValidator(_bus_url)]
 """A RabbitMQ broker and a virtual host on it."""
 
@@ -105,7 +126,12 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("tollway-data")
+    usage_log_dir: Path = Field(default_factory=lambda known: known["data_dir"] / "usage-log")
+    """Where gateways append usage events; several gateways may share one."""
+    control_socket: Path = Field(default_factory=lambda known: known["data_dir"] / "control.sock")
+    """The Unix socket on which control serves the configuration to gateways."""
     database_url: DatabaseUrl | None = Field(default=None, repr=False)
+    redis_url: RedisUrl | None = Field(default=None, repr=False)
     secret_key: str | None = Field(default=None, repr=False)
     admin_token: str | None = Field(default=None, repr=False)
     proxy_listen: Listener = "0.0.0.0:8000"
@@ -145,16 +171,6 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'usage.db'}"
 
     @property
-    def usage_log_dir(self) -> Path:
-        """Where gateways append usage events."""
-        return self.data_dir / "usage-log"
-
-    @property
-    def control_socket(self) -> Path:
-        """The Unix socket on which control serves the configuration to gateways."""
-        return self.data_dir / "control.sock"
-
-    @property
     def mail_folder(self) -> Path:
         """Where mails go while no mail server is set."""
         return self.data_dir / "mail"
@@ -177,9 +193,10 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """Return the same settings as environment variables, for a child process."""
         values = self.model_dump(mode="json", exclude_none=True)
-        values["data_dir"] = str(self.data_dir.absolute())
-        if self.portal_dir is not None:
-            values["portal_dir"] = str(self.portal_dir.absolute())
+        for name in ("data_dir", "usage_log_dir", "control_socket", "portal_dir"):
+            path: Path | None = getattr(self, name)
+            if path is not None:
+                values[name] = str(path.absolute())
         return {f"TOLLWAY_{name.upper()}": str(value) for name, value in values.items()}
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -43,3 +44,25 @@ def test_a_second_supervisor_on_the_folder_is_refused(settings: Settings) -> Non
     again = claim_node(settings)
     assert again.id == node.id
     os.close(again.lock)
+
+
+def test_a_node_of_an_earlier_version_is_taken_over_with_its_lock(settings: Settings) -> None:
+    old = settings.usage_log_dir / "node"
+    old.write_text("ab" * 16 + "\n")
+    with old.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # that version is still running
+        with pytest.raises(Conflict, match="another Tollway runs on"):
+            claim_node(settings)
+    assert not old.exists()
+    node = claim_node(settings)
+    assert node.id == "ab" * 16
+    os.close(node.lock)
+
+
+def test_nodes_that_share_a_usage_log_are_two(settings: Settings, tmp_path: Path) -> None:
+    second = Settings(data_dir=tmp_path / "second", usage_log_dir=settings.usage_log_dir)
+    prepare(second)
+    nodes = [claim_node(one) for one in (settings, second)]
+    assert len({node.id for node in nodes}) == 2
+    for node in nodes:
+        os.close(node.lock)

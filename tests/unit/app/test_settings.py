@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tollway.app.payments import check_options, open_provider
+from tollway.app.redis import counting, gateway_environment
 from tollway.app.settings import Settings, load_settings
 from tollway.kernel.clock import SystemClock
 from tollway.kernel.errors import InvalidInput
@@ -57,6 +58,7 @@ def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_secrets_are_not_shown() -> None:
     settings = Settings(secret_key="s" * 20, admin_token="t" * 20)
     assert "sss" not in repr(settings)
+    assert "rrr" not in repr(Settings(redis_url="redis://:rrr@localhost/1"))
     assert "ttt" not in repr(settings)
 
 
@@ -125,3 +127,30 @@ def test_a_key_for_testing_moves_no_money(tmp_path: Path) -> None:
         provider = open_provider(settings, SystemClock())
         assert provider.moves_real_money is moves
         assert key not in repr(settings) + repr(provider)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["localhost", "redis://", "redis://h:0", "redis://h:port", "redis://h/x", "http://h", "rediss://h"],
+)
+def test_a_redis_that_cannot_be_reached_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLWAY_REDIS_URL", value)
+    with pytest.raises(InvalidInput, match=r"TOLLWAY_REDIS_URL: .*write redis://"):
+        load_settings()
+
+
+def test_a_password_of_redis_is_referred_to_and_handed_to_gateways_alone() -> None:
+    settings = Settings(redis_url="redis://us%40er:p%40ss@[::1]/2")
+    redis = counting(settings)["redis"]
+    assert redis == {
+        "host": "::1",
+        "port": 6379,
+        "database": 2,
+        "timeout": 500,
+        "username": "us@er",
+        "password": "{vault://env/tollway-redis-password}",
+    }
+    assert gateway_environment(settings) == {"TOLLWAY_REDIS_PASSWORD": "p@ss"}
+    assert counting(Settings(redis_url="redis://host:1"))["redis"]["port"] == 1
+    assert gateway_environment(Settings()) == {}
+    assert counting(Settings()) == {"policy": "local"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tollway.contracts.configuration import FRAME_LIMIT
 from tollway.gateway import snapshot
 from tollway.gateway.errors import entity_violation
@@ -17,13 +20,16 @@ from tollway.gateway.service.routing import Routes, Services
 from tollway.gateway.service.shop import ShopService
 from tollway.kernel.clock import Clock
 
-__all__ = ["Gateway"]
+__all__ = ["LOCAL", "Gateway"]
 
 # A delta holds the base and the changed rows: half a frame for each.
 _BASE_LIMIT = FRAME_LIMIT // 2
 # How many of the rows that one transaction changed are compiled before it commits. A group's deletion can
 # change any number of them, only by leaving something out.
 _ROWS_CHECKED = 2_000
+
+LOCAL: Mapping[str, Any] = {"policy": "local"}
+"""Limits are counted on the gateway's own machine."""
 
 
 class Gateway:
@@ -37,7 +43,10 @@ class Gateway:
         engine: EngineCheck,
         clock: Clock,
         brand: str = "tollway",
+        counting: Mapping[str, Any] = LOCAL,
     ) -> None:
+        """`counting` is the part of rate-limiting's configuration that says where plans are counted."""
+        self.counting = counting
         self._repositories = repositories
         self._engine = engine
         self.services = Services(repositories, clock)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import Connection
 
 from tollway.gateway.ports import EngineCheck
 from tollway.gateway.secrets import KeyVault
-from tollway.gateway.service import Gateway, ImportRow, prepare_import
+from tollway.gateway.service import LOCAL, Gateway, ImportRow, prepare_import
 from tollway.kernel.clock import Clock
 from tollway.storage.database import Database
 from tollway.storage.gateway.base import BaseCache
@@ -40,12 +41,14 @@ class GatewayStore:
         engine: EngineCheck,
         clock: Clock,
         brand: str = "tollway",
+        counting: Mapping[str, Any] = LOCAL,
     ) -> None:
         self.database = database
         self._vault = vault
         self._engine = engine
         self._clock = clock
         self._brand = brand
+        self._counting = counting
         self._cache = BaseCache()
 
     @contextmanager
@@ -96,4 +99,5 @@ class GatewayStore:
             engine=self._engine,
             clock=self._clock,
             brand=self._brand,
+            counting=self._counting,
         )
