@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from tollway.app.charges import charge
 from tollway.app.payments import Payments
 from tollway.app.previewing import Preview
 from tollway.app.shop import Shop
-from tollway.billing.errors import SubscriptionConflict
+from tollway.billing.errors import PreviewOvertaken, SubscriptionConflict
 from tollway.billing.models import Invoice, InvoiceStatus, InvoiceSummary, Subscription
 from tollway.billing.payments.models import InvoicePayment
 from tollway.billing.subscriptions import Timing
@@ -76,8 +77,10 @@ class CustomerBilling:
         at = self._agreed(agreed, self._plan(plan).label)
         if at is None:
             return False
-        self._shop.subscribing.change(self._own(organisation), plan, at=at)
-        return True
+        with contextlib.suppress(PreviewOvertaken):
+            self._shop.subscribing.change(self._own(organisation), plan, at=at)
+            return True
+        return False
 
     def preview_add_on(self, organisation: Organisation, name: str) -> ChangePreview:
         """See `BillingPages.preview_add_on`."""
@@ -90,8 +93,10 @@ class CustomerBilling:
         at = self._agreed(agreed, self._addon_label(name))
         if at is None:
             return False
-        self._shop.subscribing.add_on(self._own(organisation), name, at=at)
-        return True
+        with contextlib.suppress(PreviewOvertaken):
+            self._shop.subscribing.add_on(self._own(organisation), name, at=at)
+            return True
+        return False
 
     def preview_removal(self, organisation: Organisation, name: str) -> ChangePreview:
         """See `BillingPages.preview_removal`."""
@@ -168,11 +173,8 @@ class CustomerBilling:
             at = parse_instant(agreed.get("at", ""), "at")
         except InvalidInput:
             return None
-        now = self._shop.clock.now()
-        # Under a test clock the present is ahead of ours; such a change is made as of that present.
-        if agreed.get("version") != label or at < now - _HOLDS:
-            return None
-        return min(at, now)
+        held = agreed.get("version") == label and at >= self._shop.clock.now() - _HOLDS
+        return at if held else None
 
     def _present(self, organisation: Organisation) -> tuple[Subscription, datetime]:
         if organisation.consumer is None:

@@ -16,12 +16,13 @@ from sqlalchemy.exc import OperationalError
 
 from tollway.app.following import Reference, Work, consumer_named, current_subscription, follow, present_of
 from tollway.billing.add_ons import ItemChange, add_on, remove_add_on
-from tollway.billing.errors import SubscriptionConflict
+from tollway.billing.errors import PreviewOvertaken, SubscriptionConflict
 from tollway.billing.models import Customer, PartyDetails, SellerEntity, Subscription
 from tollway.billing.subscriptions import Change, Timing, cancel, change_plan, start
 from tollway.gateway.models import Consumer
 from tollway.kernel.clock import Clock
 from tollway.kernel.ids import new_id
+from tollway.kernel.instants import format_instant
 from tollway.kernel.mode import Mode
 from tollway.storage.commerce import Commerce
 from tollway.storage.gateway import GatewayStore
@@ -99,13 +100,16 @@ class Subscribing:
 
         With `dry_run` nothing is stored: the change is returned as it would be. `at` is the instant of a
         preview that was agreed to, a few minutes ago: the change is made as of then, and costs what was said.
+        One that is ahead, as under a test clock, is taken for now.
 
         Raises:
             NotFound: there is no such consumer, subscription or plan.
             SubscriptionConflict, CurrencyFixed: see `billing.subscriptions.change_plan`.
+            PreviewOvertaken: since `at` something was billed or changed.
         """
         with self._changing(consumer, dry_run=dry_run, at=at) as (work, subscription, now):
             change = change_plan(subscription, work.plan(plan), now)
+            _require_held(subscription, at, now)
             if not dry_run:
                 _store(work, change.subscription, now)
         return change
@@ -120,9 +124,11 @@ class Subscribing:
         Raises:
             NotFound: there is no such consumer, subscription or add-on.
             SubscriptionConflict, CurrencyFixed: see `billing.add_ons.add_on`.
+            PreviewOvertaken: since `at` something was billed or changed.
         """
         with self._changing(consumer, dry_run=dry_run, at=at) as (work, subscription, now):
             change = add_on(subscription, work.addon(name), now)
+            _require_held(subscription, at, now)
             if not dry_run:
                 _store(work, change.subscription, now)
         return change
@@ -207,7 +213,7 @@ class Subscribing:
         self, consumer: Reference, *, dry_run: bool = False, at: datetime | None = None
     ) -> Iterator[tuple[Work, Subscription, datetime]]:
         with self._look() if dry_run else self._work() as opened:
-            work = opened if at is None else replace(opened, now=at)
+            work = opened if at is None else replace(opened, now=min(at, opened.now))
             subscription = current_subscription(work, consumer, lock=not dry_run)
             yield work, subscription, present_of(work, subscription)
 
@@ -237,6 +243,15 @@ def default_seller(commerce: Commerce, now: datetime, *, store: bool = True) -> 
         if store:
             commerce.parties.save_seller(seller)
     return seller
+
+
+def _require_held(subscription: Subscription, at: datetime | None, present: datetime) -> None:
+    """Refuse a change that was agreed to by a preview of `at`, where the present can't be that any more."""
+    if at is not None and present > at:
+        raise PreviewOvertaken(
+            f"the subscription of {subscription.consumer_name!r} was billed or changed since"
+            f" {format_instant(at)}; look at the preview again"
+        )
 
 
 def _store(work: Work, subscription: Subscription, now: datetime) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "AlreadyFinalised",
     "CurrencyFixed",
     "DetailMissing",
+    "PreviewOvertaken",
     "SubscriptionConflict",
 ]
 
@@ -27,6 +28,10 @@ class DetailMissing(InvalidInput):
 
 class SubscriptionConflict(Conflict):
     """The subscription's present state forbids what was asked."""
+
+
+class PreviewOvertaken(SubscriptionConflict):
+    """Something was billed or changed since the preview that was agreed to: it would cost something else."""
 
 
 class CurrencyFixed(Conflict):

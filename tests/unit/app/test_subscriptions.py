@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.support.commerce import CATALOG
 from tests.support.shop import END, Shop
 from tollway.app import subscriptions
-from tollway.billing.errors import SubscriptionConflict
+from tollway.billing.errors import PreviewOvertaken, SubscriptionConflict
 from tollway.billing.subscriptions import Timing
 from tollway.gateway.models import Attribution
 from tollway.kernel.errors import InvalidInput, NotFound
@@ -292,3 +292,24 @@ def test_the_database_keeps_a_consumer_to_one_open_subscription(shop: Shop) -> N
     twin = replace(subscription, id=UUID(int=9), phases=())
     with pytest.raises(IntegrityError), shop.store.database.write() as connection:
         Commerce(connection, shop.clock).subscriptions.save(twin)
+
+
+def test_what_was_agreed_to_is_not_done_once_something_was_billed_or_changed(shop: Shop) -> None:
+    shop.consumer("acme")
+    shop.subscribing.create("acme", "pro", Mode.LIVE)
+    shop.clock.advance(timedelta(minutes=1))
+    _, agreed = shop.subscribing.present("acme")
+    shop.clock.advance(timedelta(minutes=1))
+    shop.subscribing.add_on("acme", "analytics")
+    with pytest.raises(PreviewOvertaken, match="billed or changed since"):
+        shop.subscribing.change("acme", "enterprise", at=agreed)
+    with pytest.raises(PreviewOvertaken):
+        shop.subscribing.add_on("acme", "bulk", at=agreed)
+    _, agreed = shop.subscribing.present("acme")
+    shop.clock.advance(timedelta(minutes=1))
+    assert shop.subscribing.change("acme", "enterprise", at=agreed).effective_at == agreed
+    # Sent twice, the second is told what it is, and nobody's word for the future is taken.
+    with pytest.raises(SubscriptionConflict, match="already"):
+        shop.subscribing.change("acme", "enterprise", at=agreed)
+    ahead = shop.clock.now() + timedelta(days=3)
+    assert shop.subscribing.add_on("acme", "bulk", at=ahead).effective_at == shop.clock.now()
