@@ -18,7 +18,7 @@ import httpx2
 
 from tests.support.databases import database_settings
 
-__all__ = ["Gateway", "Role", "Stack", "free_port"]
+__all__ = ["Gateway", "Role", "Stack", "free_port", "wait_ready"]
 
 _PATIENCE = 90.0
 
