@@ -32,6 +32,14 @@
     };
   }
 
+  // What Swagger UI leaves unsaid to those who don't see the page: it takes itself for a whole page.
+  function tell(place) {
+    var main = place.querySelector("main");
+    if (main) main.setAttribute("aria-label", "Operations");
+    var servers = place.querySelector("#servers");
+    if (servers) servers.setAttribute("aria-label", "Server");
+  }
+
   function start(place) {
     var signed = "signed" in place.dataset;
     var all = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -43,7 +51,8 @@
       validatorUrl: null,
       showMutatedRequest: false,
       supportedSubmitMethods: signed ? all : [],
-      requestInterceptor: through(place)
+      requestInterceptor: through(place),
+      onComplete: function () { tell(place); }
     });
   }
 
