@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .build
+# What a database's kind may matter to. The rest of e2e is about pages, the demo and the wheel.
+ON_BOTH := tests/unit tests/contract tests/integration tests/e2e/journeys
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
 .PHONY: help setup services vendors demo serve test lint format lock bench bench-gateway crash wheel clean toolchains
@@ -68,7 +70,7 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 test: setup services vendors ## every test, on SQLite and on PostgreSQL; installs what they need
 	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
 	$(BIN)/pytest -q
-	TOLLWAY_TEST_DATABASE=postgresql $(BIN)/pytest -q
+	TOLLWAY_TEST_DATABASE=postgresql $(BIN)/pytest -q $(ON_BOTH)
 
 demo: setup ## real traffic through the gateway, metered, invoiced, reconciled; ends by itself
 	@$(BIN)/python -m demo
