@@ -292,3 +292,9 @@ def test_below_its_parent(admin: TestClient, kind: Kind) -> None:
 
 def _timeless(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name != "updated_at"}
+
+
+@every_named
+def test_a_name_that_a_database_cannot_hold_is_nobodys(admin: TestClient, kind: Kind) -> None:
+    # PostgreSQL takes no NUL in a text; SQLite does, and finds none.
+    assert admin.get(f"/{kind.path}/a%00b").status_code in {400, 404}

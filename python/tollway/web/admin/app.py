@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from tollway.gateway.errors import KongError
 from tollway.gateway.ports import ConnectedGateways
-from tollway.kernel.errors import TollwayError
+from tollway.kernel.errors import InvalidInput, TollwayError
 from tollway.web.admin.answers import AdminError, fault, message
 from tollway.web.admin.context import Admin, Units
 from tollway.web.admin.entities import add_entity_routes
@@ -78,6 +78,8 @@ def _admin_error(_request: Request, error: Exception) -> Response:
 
 
 def _tollway_error(_request: Request, error: Exception) -> Response:
+    if isinstance(error, InvalidInput):  # what the schema lets through and a database doesn't take
+        return message(400, str(error))
     # Faults of the installation, such as keys encrypted under another secret.
     _log.error("admin request failed", problem=str(error))
     return message(500, str(error))
