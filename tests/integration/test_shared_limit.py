@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -24,6 +25,14 @@ LIMIT = 300
 """Of a year: a window whose edge no test run meets."""
 CLIENTS, EACH = 24, 25
 SECRET = "the secret that both gateways have"
+REFERENCE = "{vault://env/tollway-redis-password}"
+"""Gateways have it from TOLLWAY_REDIS_URL."""
+CATALOG = """
+_format_version: "1.0"
+currency: USD
+meters: [{name: api_calls, aggregation: count}]
+plans: [{name: pro, rate_limit: {minute: 1000}}]
+"""
 
 
 class Street:
@@ -38,7 +47,7 @@ class Street:
     def consumer(self, name: str, **config: Any) -> str:
         """Make a consumer with a limit in Redis; return its key."""
         key = f"the-key-of-{name}"
-        redis = {"host": "127.0.0.1", "port": self.redis.port, "timeout": 250}
+        redis = {"host": "127.0.0.1", "port": self.redis.port, "timeout": 250, "password": REFERENCE}
         self.stack.admin("/consumers", username=name)
         self.stack.admin(f"/consumers/{name}/key-auth", key=key)
         config = {"policy": "redis", "redis": redis, **config}
@@ -88,10 +97,16 @@ class Street:
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     folder = tmp_path_factory.mktemp("shared")
-    stack = Stack(folder, TOLLWAY_GATEWAY_WORKERS="2", TOLLWAY_SECRET_KEY=SECRET)
+    redis = Redis(folder / "redis", "--requirepass", "open sesame")
+    stack = Stack(
+        folder,
+        TOLLWAY_GATEWAY_WORKERS="2",
+        TOLLWAY_SECRET_KEY=SECRET,
+        TOLLWAY_REDIS_URL=f"redis://:open%20sesame@127.0.0.1:{redis.port}",
+    )
     second = Gateway(stack, "second")
     with (
-        Redis(folder / "redis").running() as redis,
+        redis.running(),
         Upstream().running() as upstream,
         stack.running(),
         second.running(),
@@ -190,6 +205,20 @@ def test_a_redis_that_hangs_is_not_waited_for_beyond_its_timeout(street: Street)
         assert {answer.status_code for answer in answers} == {200}
         assert street.metric('tollway_redis_failures_total{reason="timeout"}') >= 1
     street.remaining(key)
+
+
+def test_limits_of_plans_are_counted_there_and_the_password_stays_out_of_the_configuration(
+    street: Street, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(CATALOG)
+    street.stack.tollway("catalog", "apply", str(catalog))
+    answer = httpx2.get(f"{street.stack.url('admin')}/plugins", timeout=20)
+    plans = [plugin["config"] for plugin in answer.json()["data"] if plugin["consumer_group"]]
+    assert [(config["policy"], config["minute"]) for config in plans] == [("redis", 1000)]
+    assert plans[0]["redis"]["port"] == street.redis.port
+    assert plans[0]["redis"]["password"] == REFERENCE
+    assert "open sesame" not in answer.text
 
 
 def _eventually(done: Callable[[], bool]) -> None:
