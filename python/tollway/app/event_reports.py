@@ -14,7 +14,7 @@ from tollway.kernel.errors import InvalidInput
 from tollway.metering.cloudevents import FaultyEvents, read_events
 from tollway.storage.gateway import GatewayStore
 from tollway.storage.idempotency import SqlIdempotency
-from tollway.web.api import create_api_app
+from tollway.web.api import CUSTOMER_SECURITY, create_api_app
 from tollway.web.api.events import KeyHolder, Stored, StoredEvent, customer_events, operator_events
 from tollway.web.api.problem import ApiProblem, FieldFault
 
@@ -97,6 +97,7 @@ def customer_api(shop: Shop) -> FastAPI:
         [customer_events(_intake(shop))],
         idempotency=SqlIdempotency(shop.main, shop.clock),
         version=version("tollway"),
+        security=CUSTOMER_SECURITY,
     )
 
 

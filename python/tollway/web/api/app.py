@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -14,15 +14,26 @@ from tollway.web.api.codes import CODES
 from tollway.web.api.limits import RequestLimits
 from tollway.web.api.problem import BASE, Problem, add_problem_handlers
 
-__all__ = ["create_api_app"]
+__all__ = ["CUSTOMER_SECURITY", "OPERATOR_SECURITY", "create_api_app"]
 
-_SECURITY: dict[str, Any] = {
+OPERATOR_SECURITY: Mapping[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The admin token."},
     "adminToken": {"type": "apiKey", "in": "header", "name": "Kong-Admin-Token"},
 }
+CUSTOMER_SECURITY: Mapping[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "One of your API keys."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "apikey"},
+}
+"""How callers prove who they are, as OpenAPI says it."""
 
 
-def create_api_app(routers: Sequence[APIRouter], *, idempotency: Idempotency, version: str) -> FastAPI:
+def create_api_app(
+    routers: Sequence[APIRouter],
+    *,
+    idempotency: Idempotency,
+    version: str,
+    security: Mapping[str, Any] = OPERATOR_SECURITY,
+) -> FastAPI:
     """Make the application; mount it at `/tollway/v1` behind whatever decides who may call.
 
     Each router's paths are relative to that. Its handlers are plain `def`, raise the domains' errors, and
@@ -56,8 +67,8 @@ def create_api_app(routers: Sequence[APIRouter], *, idempotency: Idempotency, ve
 
     def openapi() -> dict[str, Any]:
         document = described()
-        document.setdefault("components", {})["securitySchemes"] = _SECURITY
-        document["security"] = [{name: []} for name in _SECURITY]
+        document.setdefault("components", {})["securitySchemes"] = dict(security)
+        document["security"] = [{name: []} for name in security]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI means it to be extended

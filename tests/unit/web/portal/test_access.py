@@ -88,6 +88,13 @@ def test_what_machines_call_does_nothing_for_a_stranger_nor_for_a_session_alone(
     assert asked == {"/tollway/v1/events", "/webhooks/"}
 
 
+def test_customers_are_told_of_their_keys_and_not_of_the_operators_token(street: Street) -> None:
+    document = street.visitor().client.get("/tollway/v1/openapi.json").json()
+    assert set(document["components"]["securitySchemes"]) == {"apiKey", "bearer"}
+    assert "admin" not in str(document).lower()
+    assert list(document["paths"]) == ["/events"]
+
+
 def test_what_machines_call_bounds_its_own_bodies(street: Street) -> None:
     client = street.visitor().client
     kind = {"content-type": "application/cloudevents-batch+json"}
