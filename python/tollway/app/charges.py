@@ -33,4 +33,4 @@ def _explained(line: InvoiceLine, zone: ZoneInfo) -> str:
     """Return how a line came about: for a fee what it pays for, for usage the steps of its price."""
     if line.kind in {LineKind.FEE, LineKind.CREDIT}:
         return span(line.service_start, line.service_end, zone)
-    return "; ".join(step.description for step in line.explanation)
+    return ". ".join(step.description for step in line.explanation)

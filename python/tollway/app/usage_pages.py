@@ -107,7 +107,7 @@ class CustomerUsage:
             cost=cost,
             gauge=None if cost is None else _gauge(part, metered, cost, quotas(subscription, now), now),
             limits=[
-                Limit(_unit(meter), metered.total(meter), limit)
+                Limit(meter, metered.total(meter), limit)
                 for meter, limit in sorted(quotas(subscription, until).items())
             ]
             if chosen.number == 0
@@ -275,7 +275,7 @@ def _gauge(
     here = _usage_of(part, shown.meter, used)
     at_limit = None if limit is None else cost.total + _usage_of(part, shown.meter, Decimal(limit)) - here
     return Gauge(
-        unit=_unit(shown.meter),
+        unit=shown.meter,
         used=used,
         included=shown.included,
         limit=limit,
@@ -310,10 +310,6 @@ def _usage_of(part: PeriodPart, meter: str, quantity: Decimal) -> Money:
         if price.meter == meter
     ]
     return Money(sum(line.total for line in lines), part.phase.plan.currency)
-
-
-def _unit(meter: str) -> str:
-    return meter.replace("_", " ")
 
 
 def _id(row: ActivityRow, position: int) -> UUID | None:

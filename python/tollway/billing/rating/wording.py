@@ -14,6 +14,7 @@ QUANTITY = "{quantity}"
 """Stands in a description for the line's quantity."""
 
 _SHOWN_DECIMALS = 12
+_DECIMALS_OF_MANY = 3  # a part of one of many says little; a price of less than one is all decimals
 
 
 def grouped(number: Exact) -> str:
@@ -24,9 +25,8 @@ def grouped(number: Exact) -> str:
     fraction = Fraction(number)
     if fraction.denominator == 1:
         return f"{fraction.numerator:,}"
-    shown = Fraction(
-        divide_half_away(fraction.numerator * 10**_SHOWN_DECIMALS, fraction.denominator), 10**_SHOWN_DECIMALS
-    )
+    scale = 10 ** (_SHOWN_DECIMALS if abs(fraction) < 1 else _DECIMALS_OF_MANY)
+    shown = Fraction(divide_half_away(fraction.numerator * scale, fraction.denominator), scale)
     whole, point, decimals = to_text(shown).partition(".")
     sign = "-" if whole.startswith("-") else ""
     return ("≈" if shown != fraction else "") + f"{sign}{int(whole.lstrip('-')):,}{point}{decimals}"

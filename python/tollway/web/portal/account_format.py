@@ -6,8 +6,9 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from tollway.web.portal.context import Portal
+from tollway.web.portal.offer.titles import detail_words, line_words, named, plan_title
 from tollway.web.portal.offer.words import money
-from tollway.web.ui.site import Site
 
 __all__ = ["clock_time", "install"]
 
@@ -19,6 +20,15 @@ def clock_time(instant: datetime, now: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(instant.isoformat(timespec="seconds"), text)
 
 
-def install(site: Site) -> None:
-    """Let templates of a site call them by name."""
-    site.environment.filters.update({"money": money, "clock_time": clock_time})
+def install(portal: Portal) -> None:
+    """Let templates of the portal call them by name."""
+    portal.site.environment.filters.update(
+        {
+            "money": money,
+            "clock_time": clock_time,
+            "plan_title": lambda name: plan_title(name, portal.content().portal),
+            "named": lambda name: named(name, portal.content().portal),
+            "line_words": lambda text: line_words(text, portal.content().portal),
+            "detail_words": lambda detail, text: detail_words(detail, text, portal.content().portal),
+        }
+    )

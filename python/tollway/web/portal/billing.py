@@ -17,8 +17,10 @@ from tollway.catalog.versions import AddOnVersion
 from tollway.web.invoice.page import figure, invoice_page
 from tollway.web.invoice.pdf import invoice_pdf
 from tollway.web.portal.account_format import install
+from tollway.web.portal.content.model import PortalFile
 from tollway.web.portal.context import Portal
-from tollway.web.portal.offer.table import PlanTable, plan_table
+from tollway.web.portal.offer.table import plan_table
+from tollway.web.portal.offer.titles import named, unit_of
 from tollway.web.portal.offer.words import amount
 from tollway.web.portal.ports.billing import BillingView
 from tollway.web.ui.access import Access
@@ -31,7 +33,7 @@ _INVOICES_SHOWN = 6
 
 def add_pages(routes: Routes, portal: Portal) -> None:
     """Register the pages."""
-    install(portal.site)
+    install(portal)
     pages = _Pages(portal)
     routes.get("/billing", pages.overview, access=Access.SIGNED_IN)
     routes.get("/billing/invoices", pages.invoices, access=Access.SIGNED_IN)
@@ -68,14 +70,14 @@ class _Pages:
         view = self._billing.view(organisation)
         invoices = self._billing.invoices(organisation)
         customer = organisation.customer
-        plans = plan_table(offer, self._portal.content().portal)
+        words = self._portal.content().portal
+        plans = plan_table(offer, words)
         return self._site.render(
             request,
             "account/billing.html",
             view=view,
             plans=plans,
-            plan_title="" if view is None else _title_of(plans, view.plan.plan.name),
-            addons=[] if view is None else _addon_rows(offer.addons, view),
+            addons=[] if view is None else _addon_rows(offer.addons, view, words),
             invoices=invoices[:_INVOICES_SHOWN],
             more=len(invoices) > _INVOICES_SHOWN,
             owed=[row for row in invoices if not row.paid],
@@ -124,13 +126,7 @@ class _Pages:
         )
 
 
-def _title_of(plans: PlanTable | None, name: str) -> str:
-    """Return what the seller calls a plan; one that is sold no more has its name alone."""
-    columns = () if plans is None else plans.columns
-    return next((column.title for column in columns if column.name == name), name)
-
-
-def _addon_rows(addons: Sequence[AddOnVersion], view: BillingView) -> list[AddOnRow]:
+def _addon_rows(addons: Sequence[AddOnVersion], view: BillingView, words: PortalFile) -> list[AddOnRow]:
     held = {one.name: one for one in view.addons}
     rows = []
     for version in addons:
@@ -138,13 +134,13 @@ def _addon_rows(addons: Sequence[AddOnVersion], view: BillingView) -> list[AddOn
         if version.currency.code != view.subscription.currency and addon.name not in held:
             continue
         fee = sum((price.model.amount for price in addon.prices if isinstance(price.model, Flat)), Decimal(0))
-        brings = [*sorted(addon.features)]
-        brings += [f"{more:,} more {meter.replace('_', ' ')}" for meter, more in sorted(addon.quota.items())]
+        brings = [named(feature, words) for feature in sorted(addon.features)]
+        brings += [f"{more:,} more {unit_of(meter, words)}" for meter, more in sorted(addon.quota.items())]
         mine = held.get(addon.name)
         rows.append(
             AddOnRow(
                 name=addon.name,
-                title=addon.name.replace("_", " ").capitalize(),
+                title=named(addon.name, words),
                 brings=", ".join(brings),
                 price=amount(fee, version.currency),
                 held=mine is not None,

@@ -11,6 +11,7 @@ from tollway.billing.payments.models import PaymentMethod
 from tollway.kernel.errors import NotFound
 from tollway.web.portal.context import Portal
 from tollway.web.portal.offer.table import sold_plans
+from tollway.web.portal.offer.titles import named, plan_title
 from tollway.web.portal.ports.billing import ChangePreview
 from tollway.web.ui.access import Access
 from tollway.web.ui.routing import Routes
@@ -49,7 +50,9 @@ class _Pages:
         organisation = self._portal.member(request).organisation
         if not self._billing.change(organisation, plan, posted):
             return self._plan_preview(request, plan, again=True)
-        return self._site.redirect("/billing", flash=f"Your plan: {plan}. It is in force as stated.")
+        return self._site.redirect(
+            "/billing", flash=f"Your plan: {self._plan_title(plan)}. It is in force as stated."
+        )
 
     def add_on(self, request: Request, name: str) -> Response:
         return self._addon_preview(request, name)
@@ -58,17 +61,19 @@ class _Pages:
         organisation = self._portal.member(request).organisation
         if not self._billing.add_on(organisation, name, _posted(request)):
             return self._addon_preview(request, name, again=True)
-        return self._site.redirect("/billing", flash=f"{_title(name)} is yours now; the gateway knows it.")
+        return self._site.redirect(
+            "/billing", flash=f"{self._title(name)} is yours now; the gateway knows it."
+        )
 
     def removal(self, request: Request, name: str) -> Response:
         preview = self._billing.preview_removal(self._portal.member(request).organisation, name)
         return self._site.render(
-            request, "account/addon_remove.html", preview=preview, name=name, title=_title(name)
+            request, "account/addon_remove.html", preview=preview, name=name, title=self._title(name)
         )
 
     def remove(self, request: Request, name: str) -> Response:
         self._billing.remove_add_on(self._portal.member(request).organisation, name)
-        return self._site.redirect("/billing", flash=f"{_title(name)} ends with the period.")
+        return self._site.redirect("/billing", flash=f"{self._title(name)} ends with the period.")
 
     def cancelling(self, request: Request) -> Response:
         view = self._billing.view(self._portal.member(request).organisation)
@@ -90,7 +95,7 @@ class _Pages:
     def _plan_preview(self, request: Request, plan: str, *, again: bool = False) -> Response:
         self._require_sold(plan)
         preview = self._billing.preview_change(self._portal.member(request).organisation, plan)
-        heading = f"{_title(preview.before.plan.name)} to {_title(plan)}"
+        heading = f"{self._plan_title(preview.before.plan.name)} to {self._plan_title(plan)}"
         return self._preview(
             request, preview, heading=heading, action="/billing/change", values={"plan": plan}, again=again
         )
@@ -100,7 +105,7 @@ class _Pages:
         return self._preview(
             request,
             preview,
-            heading=f"Add {_title(name)}",
+            heading=f"Add {self._title(name)}",
             action=f"/billing/add-ons/{name}",
             values={},
             again=again,
@@ -128,6 +133,12 @@ class _Pages:
             methods=self._methods(request),
         )
 
+    def _title(self, add_on: str) -> str:
+        return named(add_on, self._portal.content().portal)
+
+    def _plan_title(self, plan: str) -> str:
+        return plan_title(plan, self._portal.content().portal)
+
     def _methods(self, request: Request) -> Sequence[PaymentMethod]:
         customer = self._portal.member(request).organisation.customer
         return [] if customer is None else self._portal.paying.methods(customer)
@@ -136,7 +147,3 @@ class _Pages:
 def _posted(request: Request) -> dict[str, str]:
     form = request.state.form
     return {} if form is None else {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()

@@ -18,7 +18,8 @@ from tollway.web.portal.content.model import Content
 from tollway.web.portal.context import Portal
 from tollway.web.portal.offer.estimate import Axis, Estimates, axis, cheapest, main_meter
 from tollway.web.portal.offer.ruler import Change, price_ruler
-from tollway.web.portal.offer.table import plan_table, sold_plans, unit_of
+from tollway.web.portal.offer.table import plan_table, sold_plans
+from tollway.web.portal.offer.titles import unit_of
 from tollway.web.portal.offer.words import UNLIMITED, included, money
 from tollway.web.ui.access import Access
 from tollway.web.ui.highlight import highlight

@@ -35,7 +35,7 @@ _STATUS_WORDS = {
 
 def add_pages(routes: Routes, portal: Portal) -> None:
     """Register the pages."""
-    install(portal.site)
+    install(portal)
     pages = _Pages(portal)
     routes.get("/billing/payments", pages.history, access=Access.SIGNED_IN)
     routes.post("/billing/methods", pages.save_card, access=Access.SIGNED_IN)

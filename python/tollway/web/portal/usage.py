@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 
 from fastapi import Request
@@ -12,7 +13,10 @@ from starlette.responses import Response
 
 from tollway.billing.wording import span
 from tollway.web.portal.account_format import install
+from tollway.web.portal.content.model import PortalFile
 from tollway.web.portal.context import Portal
+from tollway.web.portal.offer.titles import unit_of
+from tollway.web.portal.ports.usage import UsageView
 from tollway.web.portal.usage_charts import by_day, by_hour, gauge, limit_rows
 from tollway.web.ui.access import Access
 from tollway.web.ui.charts import meter, swatch
@@ -26,7 +30,7 @@ _MOST_PERIODS_BACK = 11
 
 def add_pages(routes: Routes, portal: Portal) -> None:
     """Register the pages."""
-    install(portal.site)
+    install(portal)
     pages = _Pages(portal)
     routes.get("/usage", pages.page, access=Access.SIGNED_IN)
     routes.get("/usage/live", pages.live, access=Access.SIGNED_IN)
@@ -68,6 +72,7 @@ class _Pages:
         view = self._usage.view(organisation, period=_period(request), day=_day(request))
         if view is None:
             return None
+        view = _in_words(view, self._portal.content().portal)
         return self._portal.site.render(
             request,
             template,
@@ -80,6 +85,13 @@ class _Pages:
             swatch=swatch,
             span=span,
         )
+
+
+def _in_words(view: UsageView, words: PortalFile) -> UsageView:
+    """Call the units as the seller calls them."""
+    gauge = None if view.gauge is None else replace(view.gauge, unit=unit_of(view.gauge.unit, words))
+    limits = [replace(limit, unit=unit_of(limit.unit, words)) for limit in view.limits]
+    return replace(view, gauge=gauge, limits=limits)
 
 
 def _period(request: Request) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -126,9 +127,9 @@ def _end(found: Gauge) -> Decimal:
     if found.limit is not None:
         return max(Decimal(found.limit), found.used)
     most = max(found.included or Decimal(0), found.forecast or Decimal(0), found.used, Decimal(10))
-    step = nice_step(most * Decimal("1.1"))
-    whole = -(-most * Decimal("1.1") // Decimal(step.numerator)) * Decimal(step.numerator)
-    return whole if step.denominator == 1 else most * Decimal("1.1")
+    room = most * Decimal("1.1")
+    step = nice_step(room)
+    return room if step.denominator != 1 else Decimal(math.ceil(room / step.numerator) * step.numerator)
 
 
 def _day_column(view: UsageView, slot: Slot, unit: str, *, today: object) -> Column:

@@ -91,7 +91,7 @@ def test_an_upgrade_costs_to_the_cent_what_its_preview_says(front: Storefront) -
     front.world.run()
     assert _totals(front, us)[-1] == round(float(said[1]) * 100)
     visitor.get("/billing")
-    assert "enterprise" in visitor.words
+    assert "Plan Enterprise" in visitor.words
 
 
 def test_a_preview_that_is_too_old_or_of_another_price_is_shown_again(front: Storefront) -> None:
@@ -127,7 +127,7 @@ def test_a_downgrade_waits_for_the_period_and_says_so(front: Storefront) -> None
     assert "From 28 Feb 2026 on" in visitor.words
     _agree(visitor, "/billing/change?plan=pro", "/billing/change")
     visitor.get("/billing")
-    assert "Then pro" in visitor.words
+    assert "Then Pro" in visitor.words
     assert len(_totals(front, us)) == 0
 
 

@@ -12,6 +12,7 @@ from tollway.catalog.prices import Flat, Price
 from tollway.catalog.versions import PlanVersion
 from tollway.web.portal.content.model import PlanWords, PortalFile
 from tollway.web.portal.offer.model import Offer
+from tollway.web.portal.offer.titles import named, plan_title, unit_of
 from tollway.web.portal.offer.words import UNLIMITED, amount, included, price_lines, singular
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "RowGroup",
     "plan_table",
     "sold_plans",
-    "unit_of",
 ]
 
 _A = {
@@ -98,11 +98,6 @@ def sold_plans(offer: Offer, portal: PortalFile) -> list[PlanVersion]:
     return sorted(offer.plans, key=lambda version: (_fee(version.plan), version.plan.name))
 
 
-def unit_of(meter: str, portal: PortalFile) -> str:
-    """Return what a meter's units are called: the seller's word, or `calls` where its name says as much."""
-    return portal.units.get(meter) or ("calls" if "call" in meter or "request" in meter else _spaced(meter))
-
-
 def plan_table(offer: Offer, portal: PortalFile) -> PlanTable | None:
     """Make the table; None where nothing is for sale."""
     versions = sold_plans(offer, portal)
@@ -131,7 +126,7 @@ def _column(version: PlanVersion, portal: PortalFile, columns: int) -> Column:
     note = _A[plan.interval] + (", then per use" if charged else "")
     return Column(
         name=plan.name,
-        title=words.title or plan.name.replace("_", " ").capitalize(),
+        title=plan_title(plan.name, portal),
         price=amount(_fee(plan), version.currency),
         note=words.note or note,
         picked=plan.name == portal.highlight and columns > 1,
@@ -210,9 +205,9 @@ def _feature_rows(plans: Sequence[Plan], offer: Offer, portal: PortalFile) -> It
     features |= dict.fromkeys(name for each in offer.addons for name in sorted(each.addon.features))
     for feature in features:
         bought = [each.addon.name for each in offer.addons if feature in each.addon.features]
-        otherwise = f"as add-on {_named(bought[0], portal)}" if bought else "not included"
+        otherwise = f"as add-on {named(bought[0], portal)}" if bought else "not included"
         yield Row(
-            _named(feature, portal),
+            named(feature, portal),
             tuple(
                 Cell("Included") if feature in plan.features else Cell(otherwise, none=True) for plan in plans
             ),
@@ -229,13 +224,5 @@ def _addon_rows(offer: Offer, portal: PortalFile) -> Iterator[AddOnRow]:
             for price in addon.prices
             for line in price_lines(price, version.currency, "units")[:1]
         ]
-        brings = ", ".join(_named(feature, portal) for feature in sorted(addon.features))
-        yield AddOnRow(_named(addon.name, portal), brings, " + ".join(words) or "free")
-
-
-def _named(name: str, portal: PortalFile) -> str:
-    return portal.features.get(name) or _spaced(name).capitalize()
-
-
-def _spaced(name: str) -> str:
-    return name.replace("_", " ").replace("-", " ")
+        brings = ", ".join(named(feature, portal) for feature in sorted(addon.features))
+        yield AddOnRow(named(addon.name, portal), brings, " + ".join(words) or "free")

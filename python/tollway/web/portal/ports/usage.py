@@ -59,7 +59,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """How far a metered quantity has got: what is included, where calls stop, and what that costs."""
+    """How far a metered quantity has got: what is included, where calls stop, and what that costs.
+
+    `unit` is the meter's name, until the page says it in the seller's words.
+    """
 
     unit: str
     used: Decimal
@@ -89,7 +92,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A quota: hard, shared by all keys, beginning anew with each period."""
+    """A quota: hard, shared by all keys, beginning anew with each period. `unit` as with `Gauge`."""
 
     unit: str
     used: Decimal
