@@ -33,16 +33,26 @@ class InvoiceDesk:
     def page(self, chosen: InvoiceFilter) -> InvoicePage:
         """See `Invoices.page`."""
         with self._main.read() as connection:
-            found = Commerce(connection, self._clock).directory.invoices(
+            directory = Commerce(connection, self._clock).directory
+            found = directory.invoices(
                 chosen.mode,
                 status=chosen.status,
                 unpaid=chosen.unpaid,
                 skip=(max(1, chosen.page) - 1) * _PAGE,
                 size=_PAGE + 1,
             )
-        shown = found[:_PAGE]
+            shown = found[:_PAGE]
+            names = directory.names({one.customer for one in shown})
         paid = self._payments.of_invoices([one.summary.id for one in shown])
-        rows = [InvoiceRow(one.summary, one.customer, paid.get(one.summary.id)) for one in shown]
+        rows = [
+            InvoiceRow(
+                one.summary,
+                one.customer,
+                names.get(one.customer, one.summary.customer),
+                paid.get(one.summary.id),
+            )
+            for one in shown
+        ]
         return InvoicePage(rows, len(found) > _PAGE)
 
     def invoice(self, invoice: UUID) -> InvoiceView:

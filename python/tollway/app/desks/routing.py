@@ -181,7 +181,7 @@ def _route(gateway: Gateway, route: Route, calls: Mapping[UUID, _Calls]) -> Rout
 
 def _placed(plugins: Sequence[Plugin]) -> Placed:
     keys = next((one for one in plugins if _guards(one, _KEY_AUTH)), None)
-    feature = next((one for one in plugins if _guards(one, _ENTITLEMENT)), None)
+    feature = next((one for one in plugins if _guards(one, _ENTITLEMENT) and one.config.get("feature")), None)
     guards = Guards(
         keys=keys is not None and keys.enabled,
         feature="" if feature is None or not feature.enabled else str(feature.config["feature"]),
@@ -206,7 +206,8 @@ def _guard(gateway: Gateway, kind: str, owner: UUID, wanted: Guards) -> None:
     def bring(name: str, config: Mapping[str, Any] | None, same: Callable[[Plugin], bool]) -> None:
         found = next((one for one in present if _guards(one, name)), None)
         if config is None:
-            if found is not None:
+            # One that asks for no feature keeps quotas alone, which no form here switches.
+            if found is not None and (name == _KEY_AUTH or found.config.get("feature")):
                 gateway.plugins.remove(found)
         elif found is None:
             gateway.plugins.create({"name": name, kind: {"id": str(owner)}, "config": config})

@@ -176,7 +176,7 @@ def test_money_is_given_back_once_however_often_it_is_sent(office: BackOffice) -
     payment = payments.collecting.collect(invoice.id)
     operator = office.at_work()
     operator.get(f"/customers/{subscription.customer}")
-    assert "$49.00 succeeded" in operator.words
+    assert "$49.00 Paid" in operator.words
     page = f"/payments/{payment.id}/refund"
     operator.get(page)
     refund = re.search(r'name="refund" value="([^"]+)"', operator.text)

@@ -26,10 +26,11 @@ class InvoiceFilter:
 
 
 class InvoiceRow(NamedTuple):
-    """An invoice in a list; what was paid of it, None for a draft."""
+    """An invoice in a list; what the customer calls itself; what was paid of it, None for a draft."""
 
     summary: InvoiceSummary
     customer: UUID
+    name: str
     payment: InvoicePayment | None
 
 
