@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tollway.billing.entitlements import offers
 from tollway.catalog.models import Catalog, Plan
 from tollway.catalog.parse import parse_catalog
 from tollway.catalog.service import Action, Applied, Kind, apply_catalog
 from tollway.catalog.versions import PlanVersion
-from tollway.gateway.models import ConsumerGroup
+from tollway.gateway.models import ConsumerGroup, Plugin
 from tollway.gateway.service import Gateway
 from tollway.kernel.clock import Clock
 from tollway.kernel.errors import Conflict
@@ -68,9 +69,26 @@ def tell_offers(gateway: Gateway, commerce: Commerce, portal_url: str | None) ->
 
 
 def count_plans(gateway: Gateway, commerce: Commerce) -> None:
-    """Bring every plan's group in line with where limits are counted now."""
+    """Bring plans' groups in line with where limits are counted now; those that are stay as they are."""
     for version in commerce.catalog.plans():
-        plan_group(gateway, version.plan)
+        group = gateway.consumer_groups.repository.find(name=version.plan.name)
+        if group is None or not version.plan.rate_limit:
+            continue
+        for plugin in gateway.plugins.repository.all(consumer_group_id=group.id):
+            if _is_of_plan(plugin) and not _has(plugin.config, gateway.counting):
+                plan_group(gateway, version.plan)
+
+
+def _is_of_plan(plugin: Plugin) -> bool:
+    # A plugin for one route or service of the group is somebody's own doing.
+    return plugin.name == _RATE_LIMITING and plugin.route_id is None and plugin.service_id is None
+
+
+def _has(config: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(
+        _has(config[name], value) if isinstance(value, Mapping) else config[name] == value
+        for name, value in wanted.items()
+    )
 
 
 def _check_standing(present: PlanVersion | None, name: str, version: int | None) -> None:
@@ -94,7 +112,6 @@ def plan_group(gateway: Gateway, plan: Plan) -> ConsumerGroup:
         gateway.plugins.set_for_group(group.id, _RATE_LIMITING, {**limits, **gateway.counting})
     else:
         for plugin in gateway.plugins.repository.all(consumer_group_id=group.id):
-            # A plugin for one route or service of the group is somebody's own doing.
-            if plugin.name == _RATE_LIMITING and plugin.route_id is None and plugin.service_id is None:
+            if _is_of_plan(plugin):
                 gateway.plugins.remove(plugin)
     return group
