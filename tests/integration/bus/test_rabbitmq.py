@@ -87,6 +87,12 @@ class Shop(Stack):
                 {names.consumer(one.consumer): int(one.quantity) for one in usage.query.by_consumer()}
             )
 
+    def wait_for_units(self, consumer: str, units: int) -> None:
+        """Wait until so much is counted: what was got and isn't stored yet no longer waits in the queue."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.units()[consumer] < units and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     def status(self) -> dict[str, Any]:
         return intake_status(self.environment["TOLLWAY_BUS_URL"], self._usage())
 
@@ -323,6 +329,8 @@ def test_killed_twenty_times_each_message_is_counted_once(shop: Shop, broker: Br
             worker.kill()
     published = publisher.stop()
     shop.roles["worker"].start()
+    for consumer, units in published.items():
+        shop.wait_for_units(consumer, units)
     shop.wait(waiting=0, may_come_again=0)
     assert shop.units() == published
 
@@ -365,6 +373,7 @@ def test_the_broker_of_a_durable_queue_is_killed(shop: Shop, broker: Broker) -> 
         time.sleep(0.01)
     broker.kill()
     broker.start()
+    shop.wait_for_units("bob", 1000)
     shop.wait(waiting=0, may_come_again=0)
     units = shop.units()
     assert units["bob"] == 1000
