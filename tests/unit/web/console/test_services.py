@@ -98,3 +98,22 @@ def test_a_feature_is_asked_for_and_no_longer(office: BackOffice) -> None:
             assert {one.name for one in plugins if one.service_id} == {"key-auth", "rate-limiting"}
     operator.get("/services")
     assert "On every route: Key rate-limiting" in operator.words
+
+
+def test_quotas_that_ask_for_no_feature_are_left_alone(office: BackOffice) -> None:
+    operator = office.at_work()
+    operator.post("/services/new", name="countries", url="http://one.example", keys="1", **URL)
+    (service,) = _services(office)
+    route = {"name": "all", "service": str(service.id), "paths": "/v1"}
+    operator.post("/routes/new", **route, feature="")
+    with office.store.write() as gateway:
+        known = gateway.routes.find("all")
+        assert known is not None
+        gateway.plugins.create({"name": "entitlement", "route": {"id": str(known.id)}, "config": {}})
+    operator.get("/services")
+    assert "None" not in operator.words
+    operator.post(f"/routes/{known.id}", **route, feature="")
+    assert operator.location == "/services"
+    with office.store.read() as gateway:
+        (kept,) = [one for one in gateway.plugins.repository.all() if one.name == "entitlement"]
+    assert kept.config["feature"] is None

@@ -20,6 +20,7 @@ from tollway.web.portal.content.model import PlanWords, PortalFile
 from tollway.web.portal.offer.estimate import Axis, axis, cheapest, estimate, main_meter
 from tollway.web.portal.offer.model import Offer
 from tollway.web.portal.offer.table import plan_table, sold_plans
+from tollway.web.portal.offer.titles import detail_words, line_words
 from tollway.web.portal.offer.words import amount, money
 
 _CATALOG = """
@@ -167,3 +168,29 @@ def test_amounts_as_people_write_them(value: str, code: str, written: str) -> No
 def test_money_has_its_decimals_and_sign() -> None:
     assert money(Money(-123_456, _USD)) == "−$1,234.56"
     assert money(Money(1_500, currency("JPY"))) == "¥1,500"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Plan big", "Plan Enterprise"),
+        ("Unused: Plan pro", "Unused: Plan Pro"),
+        ("Add-on bulk_files", "Add-on Whole files"),
+        ("Usage of api_calls (Add-on more)", "Usage: calls (Add-on More)"),
+        ("Late usage of bytes, 1 Dec 2026 to 31 Dec 2026", "Late usage: octets, 1 Dec 2026 to 31 Dec 2026"),
+    ],
+)
+def test_lines_to_come_use_the_sellers_words(text: str, shown: str) -> None:
+    words = PortalFile(
+        plans={"big": PlanWords("Enterprise")},
+        features={"bulk_files": "Whole files"},
+        units={"bytes": "octets"},
+    )
+    assert line_words(text, words) == shown
+
+
+def test_how_a_line_came_about_counts_in_the_sellers_unit() -> None:
+    text = "First 10 api calls: 10 free. Api calls 11 to 20: 5 at 0.002 USD"
+    said = "First 10 calls: 10 free. Calls 11 to 20: 5 at 0.002 USD"
+    assert detail_words(text, "Usage of api_calls", PortalFile()) == said
+    assert detail_words(text, "Plan pro", PortalFile()) == text
