@@ -11,7 +11,7 @@ STAMPS := .build
 ON_BOTH := tests/unit tests/contract tests/integration tests/e2e/journeys
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup services vendors demo serve test lint format lock bench bench-gateway crash wheel clean toolchains
+.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash wheel clean toolchains
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -75,8 +75,11 @@ test: setup services vendors ## every test, on SQLite and on PostgreSQL; install
 demo: setup ## real traffic through the gateway, metered, invoiced, reconciled; ends by itself
 	@$(BIN)/python -m demo
 
-serve: setup ## the same, kept running
+serve: setup ## open the shop: portal and console with three months of past, until Ctrl-C
 	@$(BIN)/python -m demo serve
+
+screenshots: setup services ## the pictures in docs/images, taken from the shop
+	@$(BIN)/python -m demo.screenshots
 
 bench: bench-gateway ## every benchmark
 

@@ -56,7 +56,9 @@ class _Pages:
         self._paying = portal.paying
 
     def history(self, request: Request) -> Response:
-        found = self._paying.payments_of(self._customer(request))
+        customer = self._portal.member(request).organisation.customer
+        # Without a plan there is no customer, and the page says that nothing was paid.
+        found = [] if customer is None else self._paying.payments_of(customer)
         return self._site.render(request, "account/payments.html", payments=[_row(one) for one in found])
 
     def save_card(self, request: Request) -> Response:

@@ -224,7 +224,8 @@ def test_an_invoice_is_a_page_to_print_and_a_pdf(front: Storefront) -> None:
 def test_without_a_plan_there_is_one_thing_to_do(front: Storefront) -> None:
     visitor = front.visitor(front.join("Newcomer", None))
     assert 'href="/start"' in visitor.get("/billing")
-    for path in ("/billing/change?plan=pro", "/billing/add-ons/extra_analytics", "/billing/payments"):
+    assert "Nothing was paid yet" in visitor.get("/billing/payments")
+    for path in ("/billing/change?plan=pro", "/billing/add-ons/extra_analytics"):
         visitor.get(path)
         assert visitor.status == 404
 
