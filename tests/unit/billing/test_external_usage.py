@@ -216,6 +216,6 @@ def test_one_identity_stored_by_many_at_once_counts_once(world: World, external:
 
 
 def test_a_customer_s_key_takes_no_ids_away_from_others(world: World, external: ExternalUsage) -> None:
-    subscribed(world)
-    mine, theirs = (report(START, id="1", reporter=reporter) for reporter in (UUID(int=1), None))
+    own = subscribed(world).consumer
+    mine, theirs = (report(START, id="1", reporter=reporter) for reporter in (own, None))
     assert external.take_reports([mine, theirs, mine]) == [True, True, False]
