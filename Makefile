@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .build
 # What a database's kind may matter to. The rest of e2e is about pages, the demo and the wheel.
-ON_BOTH := tests/unit tests/contract tests/integration tests/e2e/journeys
+STORIES := $(addprefix tests/e2e/journeys/test_,customer.py seller.py)
+ON_BOTH := tests/unit tests/contract tests/integration $(STORIES)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
 .PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash wheel clean toolchains
@@ -70,7 +71,7 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 test: setup services vendors ## every test, on SQLite and on PostgreSQL; installs what they need
 	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
 	$(BIN)/pytest -q
-	TOLLWAY_TEST_DATABASE=postgresql $(BIN)/pytest -q $(ON_BOTH)
+	TOLLWAY_TEST_DATABASE=postgresql TOLLWAY_TEST_KILLS=8 $(BIN)/pytest -q $(ON_BOTH)
 
 demo: setup ## real traffic through the gateway, metered, invoiced, reconciled; ends by itself
 	@$(BIN)/python -m demo
