@@ -16,7 +16,8 @@ import httpx2
 import pytest
 
 from tests.support import postgres
-from tests.support.stack import Role, free_port, wait_ready
+from tests.support.ports import free_port
+from tests.support.stack import Role, wait_ready
 from tests.support.traffic import Upstream
 
 KEY = "a-key-that-every-gateway-knows"

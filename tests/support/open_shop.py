@@ -16,7 +16,8 @@ from typing import TypeVar
 
 import httpx2
 
-from tests.support.stack import Stack, free_port
+from tests.support.ports import free_port
+from tests.support.stack import Stack
 
 __all__ = ["ROOT", "OpenShop", "eventually", "open_shop"]
 

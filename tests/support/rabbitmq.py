@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+
+from tests.support.ports import free_port
 
 __all__ = ["Broker"]
 
@@ -27,7 +28,7 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        self.port, dist, epmd = (_free_port() for _ in range(3))
+        self.port, dist, epmd = (free_port() for _ in range(3))
         (folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\nlog.console = false\n"
         )
@@ -110,9 +111,3 @@ class Broker:
             # The node may have been killed meanwhile.
             with contextlib.suppress(pika.exceptions.AMQPError):
                 connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

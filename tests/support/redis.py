@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 
 __all__ = ["Redis"]
 

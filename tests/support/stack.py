@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,8 +16,9 @@ from typing import Any
 import httpx2
 
 from tests.support.databases import database_settings
+from tests.support.ports import free_port
 
-__all__ = ["Gateway", "Role", "Stack", "free_port", "wait_ready"]
+__all__ = ["Gateway", "Role", "Stack", "wait_ready"]
 
 _PATIENCE = 90.0
 
@@ -194,12 +193,3 @@ def wait_ready(status: str, folder: Path) -> None:
         time.sleep(0.02)
     logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
     raise AssertionError(f"not ready within {_PATIENCE:.0f} s:\n{logs}")
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port of `host` that is free, below those that the system gives to outgoing connections."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.bind((host, port))
-            return port

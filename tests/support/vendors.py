@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 __all__ = ["BUILD", "RequestCheck", "localstripe", "stripe_mock"]
 
 BUILD = Path(__file__).parents[2] / ".build"
@@ -76,7 +78,7 @@ def _served(command: Callable[[int], Sequence[str]]) -> Iterator[int]:
 def _started(command: Callable[[int], Sequence[str]]) -> tuple[subprocess.Popen[bytes], int]:
     """Start a server that listens; on a busy machine its port may be taken before it is, so try others."""
     for _ in range(5):
-        port = _free_port()
+        port = free_port()
         # Nothing of the seller's own environment concerns a vendor.
         process = subprocess.Popen(
             command(port),
@@ -94,10 +96,3 @@ def _started(command: Callable[[int], Sequence[str]]) -> tuple[subprocess.Popen[
                     return process, port
             time.sleep(0.05)
     raise AssertionError(f"{command(0)} ends at once")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
