@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -136,32 +136,41 @@ class Vendor:
         raise ForgedNotice(f"{self.NAME} sends no webhooks")
 
 
-@cache
 def vendors() -> Mapping[str, type[Vendor]]:
-    """Return every vendor of this package by its name."""
-    package = importlib.import_module(__package__ or "")
-    found: dict[str, type[Vendor]] = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name == "base":
-            continue
-        content = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
-        for value in content.values():
-            if isinstance(value, type) and issubclass(value, Vendor) and value is not Vendor:
-                found[value.NAME] = value
-    return found
+    """Return every vendor of this package by its name, which is its module's."""
+    return {name: _vendor(name) for name in _names()}
 
 
 def open_vendor(name: str, options: Options) -> PaymentProvider:
-    """Make the vendor of this name.
+    """Make the vendor of this name; the others, with the clients that they come with, are not even loaded.
 
     Raises:
         InvalidInput: there is no such vendor, or a setting of it is missing.
     """
-    vendor = vendors().get(name)
-    if vendor is None:
+    if name not in _names():
         raise InvalidInput(
             "TOLLWAY_PAYMENT_PROVIDER",
             f"there is no {name!r}",
-            f"write one of: {', '.join(sorted(vendors()))}",
+            f"write one of: {', '.join(_names())}",
         )
-    return vendor(options)
+    return _vendor(name)(options)
+
+
+@cache
+def _names() -> Sequence[str]:
+    package = importlib.import_module(__package__ or "")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name != "base")
+
+
+@cache
+def _vendor(name: str) -> type[Vendor]:
+    """Return the vendor that the module of this name holds."""
+    content = vars(importlib.import_module(f"{__package__}.{name}")).values()
+    return next(
+        value
+        for value in content
+        if isinstance(value, type)
+        and issubclass(value, Vendor)
+        and value is not Vendor
+        and name == value.NAME
+    )
