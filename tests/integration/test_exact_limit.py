@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.support.stack import Stack
-from tests.support.traffic import Client, Upstream
+from tests.support.traffic import Client, Upstream, statuses_together
 
 LIMIT = 300
 """Of a year: a window whose edge no test run meets."""
@@ -31,23 +29,7 @@ def test_exactly_the_limit_pass(tmp_path: Path) -> None:
         stack.wait_ready()
 
         clients = [Client(stack.ports["proxy"], "a-key-of-the-limit-test") for _ in range(CLIENTS)]
-        together = threading.Barrier(CLIENTS)
-
-        def send(client: Client) -> None:
-            together.wait()
-            for _ in range(EACH):
-                client.get("/length")
-            client.close()
-
-        threads = [threading.Thread(target=send, args=(client,)) for client in clients]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        statuses: Counter[int] = Counter()
-        for client in clients:
-            statuses += client.statuses
+        statuses = statuses_together(clients, "/length", EACH)
         assert statuses == {200: LIMIT, 429: CLIENTS * EACH - LIMIT}
         assert len(upstream.seen) == LIMIT
         assert len(stack.events()) == LIMIT  # what the gateway refused is no usage

@@ -15,7 +15,7 @@ import pytest
 from tests.support.gateway import open_store
 from tests.support.granting import granted
 from tests.support.stack import Stack
-from tests.support.traffic import Client, Upstream
+from tests.support.traffic import Client, Upstream, statuses_together
 from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.engine import NativeEngineCheck
 from tollway.gateway.service import Gateway
@@ -82,23 +82,7 @@ def _micros(instant: datetime) -> int:
 
 def _call(shop: Shop, path: str) -> Counter[int]:
     clients = [Client(shop.stack.ports["proxy"], shop.keys[number % 2]) for number in range(CLIENTS)]
-    together = threading.Barrier(CLIENTS)
-
-    def send(client: Client) -> None:
-        together.wait()
-        for _ in range(EACH):
-            client.get(path)
-        client.close()
-
-    threads = [threading.Thread(target=send, args=(client,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    statuses: Counter[int] = Counter()
-    for client in clients:
-        statuses += client.statuses
-    return statuses
+    return statuses_together(clients, path, EACH)
 
 
 @pytest.mark.timeout(150)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from tests.support.gateway import open_store
 from tests.support.granting import granted
 from tests.support.redis import Redis
 from tests.support.stack import Gateway, Stack
-from tests.support.traffic import Client, Upstream
+from tests.support.traffic import Client, Upstream, statuses_together
 from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.engine import NativeEngineCheck
 from tollway.storage.database import Database
@@ -121,23 +120,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
 def test_over_two_gateways_exactly_the_limit_pass_and_are_metered(street: Street) -> None:
     key = street.consumer("exact", year=LIMIT, fault_tolerant=False)
     clients = [Client(street.proxies[number % 2], key) for number in range(CLIENTS)]
-    together = threading.Barrier(CLIENTS)
-
-    def send(client: Client) -> None:
-        together.wait()
-        for _ in range(EACH):
-            client.get("/length")
-        client.close()
-
-    threads = [threading.Thread(target=send, args=(client,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    statuses: Counter[int] = Counter()
-    for client in clients:
-        statuses += client.statuses
+    statuses = statuses_together(clients, "/length", EACH)
     assert statuses == {200: LIMIT, 429: CLIENTS * EACH - LIMIT}
     passed = {identifier for client in clients for identifier in client.acknowledged}
     assert len(passed) == LIMIT

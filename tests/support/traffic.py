@@ -8,9 +8,9 @@ import http.client
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-__all__ = ["Client", "Load", "Upstream"]
+__all__ = ["Client", "Load", "Upstream", "statuses_together"]
 
 _ANSWERS = {
     # One for each way in which an answer can end (DESIGN 2: "before the last byte").
@@ -151,3 +151,21 @@ class Load:
             # Leaves the processors to those who start again; longer while the gateway is away.
             time.sleep(0.002 if answered else 0.02)
         client.close()
+
+
+def statuses_together(clients: Sequence[Client], path: str, each: int) -> Counter[int]:
+    """Let all clients begin at one moment and send `each` requests; return the statuses of all answers."""
+    together = threading.Barrier(len(clients))
+
+    def send(client: Client) -> None:
+        together.wait()
+        for _ in range(each):
+            client.get(path)
+        client.close()
+
+    threads = [threading.Thread(target=send, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum((client.statuses for client in clients), Counter())
