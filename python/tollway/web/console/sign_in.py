@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from fastapi import Request
 from starlette.responses import Response
 
-from tollway.accounts.errors import SignInRefused, TooManyAttempts
 from tollway.accounts.models import Realm
 from tollway.accounts.sessions import LIFETIMES
 from tollway.web.console.context import Console
 from tollway.web.ui.access import Access, local_path, session_token
 from tollway.web.ui.forms import Form
 from tollway.web.ui.routing import Routes
-from tollway.web.ui.sessions import place, signed_in, signed_out
+from tollway.web.ui.sessions import begin_session, signed_in, signed_out
 
 __all__ = ["SESSION_SECONDS", "add_pages"]
 
@@ -42,20 +41,8 @@ class _SignIn:
 
     def sign_in(self, request: Request) -> Response:
         form = Form(request)
-        email, password = form.email("email"), form.secret("password")
-        status = form.status
-        if form.ok:
-            try:
-                session = self.console.operators.sign_in(
-                    email, password, place(request), session_token(request)
-                )
-            except SignInRefused as error:
-                form.fail("password", str(error))
-                status = 403
-            except TooManyAttempts as error:
-                form.fail("password", str(error))
-                status = 429
-        if not form.ok:
+        session, status = begin_session(request, form, self.console.operators.sign_in)
+        if session is None:
             return self._page(request, form, status)
         return signed_in(self.console.site, _wanted(request), session, seconds=SESSION_SECONDS)
 

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tollway.accounts.errors import SignInRefused, TooManyAttempts
+from tollway.web.ui.access import session_token
+from tollway.web.ui.forms import Form
 from tollway.web.ui.site import Site
 
-__all__ = ["place", "signed_in", "signed_out"]
+__all__ = ["begin_session", "place", "signed_in", "signed_out"]
+
+
+def begin_session(
+    request: Request, form: Form, sign_in: Callable[[str, str, str, str | None], str]
+) -> tuple[str | None, int]:
+    """Sign in with what a form says: return the session's token, or None and the status of the refusal.
+
+    `sign_in` takes address, password, place and the token that the browser brought.
+    """
+    email, password = form.email("email"), form.secret("password")
+    if not form.ok:
+        return None, form.status
+    try:
+        return sign_in(email, password, place(request), session_token(request)), form.status
+    except SignInRefused as error:
+        form.fail("password", str(error))
+        return None, 403
+    except TooManyAttempts as error:
+        form.fail("password", str(error))
+        return None, 429
 
 
 def signed_in(site: Site, path: str, token: str, *, seconds: int) -> Response:
