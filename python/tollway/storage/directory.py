@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, or_,
 from tollway.billing.models import Customer, InvoiceStatus, InvoiceSummary
 from tollway.billing.payments.models import AttemptStatus
 from tollway.kernel.mode import Mode
+from tollway.storage.invoices import summaries, summary_of
 from tollway.storage.parties import customer_of
 from tollway.storage.tables.accounts import ORGANISATION
 from tollway.storage.tables.billing import CUSTOMER, INVOICE, SUBSCRIPTION, SUBSCRIPTION_PHASE
@@ -99,12 +100,7 @@ class SqlDirectory:
         self, mode: Mode, *, status: InvoiceStatus | None, unpaid: bool, skip: int, size: int
     ) -> Sequence[ListedInvoice]:
         """Return invoices, the newest period first; `unpaid` takes final ones of which something is due."""
-        query = (
-            select(INVOICE, CUSTOMER.c.name.label("customer_name"), SUBSCRIPTION.c.consumer_name)
-            .join(CUSTOMER, CUSTOMER.c.id == INVOICE.c.customer_id)
-            .join(SUBSCRIPTION, SUBSCRIPTION.c.id == INVOICE.c.subscription_id)
-            .where(INVOICE.c.mode == mode.value)
-        )
+        query = summaries().where(INVOICE.c.mode == mode.value)
         if status is not None:
             query = query.where(INVOICE.c.status == status.value)
         if unpaid:
@@ -112,25 +108,7 @@ class SqlDirectory:
         rows = self._connection.execute(
             query.order_by(INVOICE.c.period_end.desc(), INVOICE.c.id.desc()).offset(skip).limit(size)
         )
-        return [
-            ListedInvoice(
-                InvoiceSummary(
-                    id=row.id,
-                    number=row.number,
-                    status=InvoiceStatus(row.status),
-                    mode=Mode(row.mode),
-                    customer=row.customer_name,
-                    consumer=row.consumer_name,
-                    period_start=row.period_start,
-                    period_end=row.period_end,
-                    currency=row.currency,
-                    total=row.total,
-                    finalised_at=row.finalised_at,
-                ),
-                row.customer_id,
-            )
-            for row in rows
-        ]
+        return [ListedInvoice(summary_of(row), row.customer_id) for row in rows]
 
     def unpaid(self) -> Sequence[tuple[str, int, int]]:
         """Return of final live invoices that are due: currency, total in minor units, how many."""

@@ -28,7 +28,7 @@ from tollway.storage.parties import details_from_json, details_to_json
 from tollway.storage.statements import portions, upsert
 from tollway.storage.tables.billing import CUSTOMER, INVOICE, INVOICE_LINE, NUMBER_SERIES, SUBSCRIPTION
 
-__all__ = ["SqlInvoices", "SqlNumberSeries"]
+__all__ = ["SqlInvoices", "SqlNumberSeries", "summaries", "summary_of"]
 
 
 class SqlInvoices:
@@ -81,11 +81,7 @@ class SqlInvoices:
         ids: Collection[UUID] | None = None,
     ) -> Sequence[InvoiceSummary]:
         """See `Invoices.summaries`."""
-        query = (
-            select(INVOICE, CUSTOMER.c.name.label("customer"), SUBSCRIPTION.c.consumer_name)
-            .join(CUSTOMER, CUSTOMER.c.id == INVOICE.c.customer_id)
-            .join(SUBSCRIPTION, SUBSCRIPTION.c.id == INVOICE.c.subscription_id)
-        )
+        query = summaries()
         if mode is not None:
             query = query.where(INVOICE.c.mode == mode.value)
         if customer is not None:
@@ -95,22 +91,7 @@ class SqlInvoices:
         if ids is not None:
             query = query.where(INVOICE.c.id.in_(ids))
         rows = self._connection.execute(query.order_by(INVOICE.c.period_end, INVOICE.c.id))
-        return [
-            InvoiceSummary(
-                id=row.id,
-                number=row.number,
-                status=InvoiceStatus(row.status),
-                mode=Mode(row.mode),
-                customer=row.customer,
-                consumer=row.consumer_name,
-                period_start=row.period_start,
-                period_end=row.period_end,
-                currency=row.currency,
-                total=row.total,
-                finalised_at=row.finalised_at,
-            )
-            for row in rows
-        ]
+        return [summary_of(row) for row in rows]
 
     def add_drafts(self, invoices: Sequence[Invoice], *, replaced: Collection[UUID] = ()) -> None:
         """See `Invoices.add_drafts`."""
@@ -147,6 +128,32 @@ class SqlInvoices:
             for line in found:
                 lines[line.invoice_id].append(_line(line))
         return [_invoice(row, lines[row.id]) for row in rows]
+
+
+def summaries() -> Select[Any]:
+    """Return the query of every invoice with its parties' names; `summary_of` reads its rows."""
+    return (
+        select(INVOICE, CUSTOMER.c.name.label("customer_name"), SUBSCRIPTION.c.consumer_name)
+        .join(CUSTOMER, CUSTOMER.c.id == INVOICE.c.customer_id)
+        .join(SUBSCRIPTION, SUBSCRIPTION.c.id == INVOICE.c.subscription_id)
+    )
+
+
+def summary_of(row: Any) -> InvoiceSummary:
+    """Read a row of `summaries`."""
+    return InvoiceSummary(
+        id=row.id,
+        number=row.number,
+        status=InvoiceStatus(row.status),
+        mode=Mode(row.mode),
+        customer=row.customer_name,
+        consumer=row.consumer_name,
+        period_start=row.period_start,
+        period_end=row.period_end,
+        currency=row.currency,
+        total=row.total,
+        finalised_at=row.finalised_at,
+    )
 
 
 class SqlNumberSeries:
