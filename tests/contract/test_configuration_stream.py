@@ -112,8 +112,8 @@ def frames(database: Database) -> dict[str, list[Any]]:
         gateway.consumers.attribute(
             bob.id,
             Attribution(customer_id=UUID(_id(61)), phase_id=UUID(_id(62)), mode=Mode.TEST),
+            ENTITLEMENT,
         )
-        gateway.consumers.entitle(bob.id, ENTITLEMENT)
         gateway.shop.set(
             [{"feature": "data_v2", "plans": ["scale"], "addons": ["data_v2_pack"]}],
             "https://portal.example.com/",

@@ -50,7 +50,8 @@ class Shop:
     def grant(self, view: EntitlementView | None) -> None:
         """Say what the subscriber may use."""
         with self.changed() as gateway:
-            gateway.consumers.entitle(gateway.consumers.get(self.name).id, view)
+            consumer = gateway.consumers.get(self.name)
+            gateway.consumers.attribute(consumer.id, consumer.attribution, view)
 
     def get(self, path: str = "/length", key: str | None = None) -> httpx2.Response:
         """Ask with a key, by default the first."""

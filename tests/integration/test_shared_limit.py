@@ -80,7 +80,8 @@ class Street:
         database = Database(url, "main")
         try:
             with open_store(database, NativeEngineCheck()).write() as gateway:
-                gateway.consumers.entitle(gateway.consumers.get(name).id, view)
+                consumer = gateway.consumers.get(name)
+                gateway.consumers.attribute(consumer.id, consumer.attribution, view)
         finally:
             database.close()
         self.wait_ready()

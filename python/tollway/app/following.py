@@ -102,6 +102,7 @@ def _tell(work: Work, subscription: Subscription, now: datetime) -> bool:
     gateway.consumer_groups.move(
         consumer.id, out_of=None if old is None else old.id, into=None if new is None else new.id
     )
+    limited = phase is not None and quotas(subscription, now)
     gateway.consumers.attribute(
         consumer.id,
         Attribution(
@@ -109,9 +110,8 @@ def _tell(work: Work, subscription: Subscription, now: datetime) -> bool:
             phase_id=None if phase is None else phase.id,
             mode=subscription.mode,
         ),
+        entitlement(subscription, now, work.meters() if limited else {}),
     )
-    limited = phase is not None and quotas(subscription, now)
-    gateway.consumers.entitle(consumer.id, entitlement(subscription, now, work.meters() if limited else {}))
     return True
 
 

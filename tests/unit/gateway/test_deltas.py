@@ -44,19 +44,19 @@ def _scoped(scope: dict[str, str | None]) -> dict[str, Any]:
 def _attribute(gateway: Gateway, name: str, mode: Mode) -> None:
     consumer = gateway.consumers.get(name)
     payer = Attribution(customer_id=consumer.id, phase_id=None, mode=mode)
-    gateway.consumers.attribute(consumer.id, payer)
+    gateway.consumers.attribute(consumer.id, payer, consumer.entitlement)
 
 
 def _entitle(gateway: Gateway, name: str, plan: str | None) -> None:
-    consumer = gateway.consumers.get(name).id
+    consumer = gateway.consumers.get(name)
     view: EntitlementView | None = plan and {
-        "subscription": str(consumer),
+        "subscription": str(consumer.id),
         "plan": plan,
         "addons": [],
         "features": ["f"],
         "quotas": [],
     }
-    gateway.consumers.entitle(consumer, view)
+    gateway.consumers.attribute(consumer.id, consumer.attribution, view)
 
 
 def _member(gateway: Gateway, group: str, consumer: str, *, there: bool) -> None:

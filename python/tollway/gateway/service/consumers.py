@@ -39,8 +39,13 @@ class Consumers(EntityService[Consumer]):
             entitlement=existing.entitlement if existing else None,
         )
 
-    def attribute(self, consumer: UUID, attribution: Attribution) -> Consumer:
-        """Say who pays for this consumer's requests from the next configuration version on.
+    def attribute(
+        self, consumer: UUID, attribution: Attribution, entitlement: EntitlementView | None = None
+    ) -> Consumer:
+        """Say who pays for this consumer's requests from the next version on, and what it may use.
+
+        No entitlement means no subscription in force. Nothing is written, and no version made, where all of
+        that is so already.
 
         Raises:
             EntityNotFound: there is no such consumer.
@@ -48,22 +53,7 @@ class Consumers(EntityService[Consumer]):
         before = self.repository.get(consumer)
         if before is None:
             raise EntityNotFound(self.singular, str(consumer))
-        return self._change(before, replace(before, attribution=attribution))
-
-    def entitle(self, consumer: UUID, view: EntitlementView | None) -> Consumer:
-        """Say what this consumer may use from the next configuration version on; None: no subscription.
-
-        Nothing is written, and no version made, where that is what it may use already.
-
-        Raises:
-            EntityNotFound: there is no such consumer.
-        """
-        before = self.repository.get(consumer)
-        if before is None:
-            raise EntityNotFound(self.singular, str(consumer))
-        return self._change(before, replace(before, entitlement=view))
-
-    def _change(self, before: Consumer, after: Consumer) -> Consumer:
+        after = replace(before, attribution=attribution, entitlement=entitlement)
         if after != before:
             self.repository.update(before, after)
         return after
