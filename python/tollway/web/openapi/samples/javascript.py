@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tollway.web.openapi.samples.literal import Notation
 from tollway.web.openapi.samples.request import SampleRequest
 
 __all__ = ["javascript_literal", "javascript_sample"]
@@ -27,23 +28,8 @@ def javascript_sample(request: SampleRequest) -> str:
 
 
 def javascript_literal(value: object, depth: int = 0) -> str:
-    """Write a JSON value as JavaScript does, inner values on lines of their own where there are several."""
-    inner, outer = "  " * (depth + 1), "  " * depth
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, dict) and value:
-        rows = [f"{_name(name)}: {javascript_literal(held, depth + 1)}" for name, held in value.items()]
-        short = "{ " + ", ".join(rows) + " }"
-        if len(rows) == 1 and len(short) + len(outer) < 90 and "\n" not in short:
-            return short
-        return "{\n" + "".join(f"{inner}{row},\n" for row in rows) + outer + "}"
-    if isinstance(value, list) and value:
-        rows = [javascript_literal(held, depth + 1) for held in value]
-        short = "[" + ", ".join(rows) + "]"
-        if len(short) + len(outer) < 80 and "\n" not in short:
-            return short
-        return "[\n" + "".join(f"{inner}{row},\n" for row in rows) + outer + "]"
-    return json.dumps(value)
+    """Write a JSON value as JavaScript does."""
+    return _NOTATION.literal(value, depth)
 
 
 def _name(name: str) -> str:
@@ -57,3 +43,6 @@ def _text(value: str) -> str:
         character if character.isprintable() else json.dumps(character)[1:-1]
         for character in json.dumps(value, ensure_ascii=False)
     )
+
+
+_NOTATION = Notation(indent="  ", padding=" ", text=_text, name=_name, rest=json.dumps)

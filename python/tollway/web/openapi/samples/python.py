@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tollway.web.openapi.samples.literal import Notation
 from tollway.web.openapi.samples.request import SampleRequest
 
 __all__ = ["python_literal", "python_sample"]
@@ -36,23 +37,8 @@ def _indented(value: object) -> str:
 
 
 def python_literal(value: object, depth: int = 0) -> str:
-    """Write a JSON value as Python does, inner values on lines of their own where there are several."""
-    inner, outer = "    " * (depth + 1), "    " * depth
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, dict) and value:
-        rows = [f"{_text(name)}: {python_literal(held, depth + 1)}" for name, held in value.items()]
-        short = "{" + ", ".join(rows) + "}"
-        if len(rows) == 1 and len(short) + len(outer) < 90 and "\n" not in short:
-            return short
-        return "{\n" + "".join(f"{inner}{row},\n" for row in rows) + outer + "}"
-    if isinstance(value, list) and value:
-        rows = [python_literal(held, depth + 1) for held in value]
-        short = "[" + ", ".join(rows) + "]"
-        if len(short) + len(outer) < 80 and "\n" not in short:
-            return short
-        return "[\n" + "".join(f"{inner}{row},\n" for row in rows) + outer + "]"
-    return repr(value)
+    """Write a JSON value as Python does."""
+    return _NOTATION.literal(value, depth)
 
 
 def _text(value: str) -> str:
@@ -68,3 +54,6 @@ def _escape(character: str) -> str:
     if character in '"\\':
         return "\\" + character
     return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character) or f"\\U{ord(character):08x}"
+
+
+_NOTATION = Notation(indent="    ", padding="", text=_text, name=_text, rest=repr)
