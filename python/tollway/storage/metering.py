@@ -75,7 +75,7 @@ class SqlUsageStore:
         key = shard._asdict()
         if before == 0:
             new = self._insert(CURSOR).values(**key, offset=after).on_conflict_do_nothing()
-            return self._connection.execute(new.returning(CURSOR.c.offset)).first() is not None
+            return self._connection.execute(new).rowcount == 1
         here = and_(*(CURSOR.c[name] == value for name, value in key.items()), CURSOR.c.offset == before)
         return self._connection.execute(update(CURSOR).where(here).values(offset=after)).rowcount == 1
 
