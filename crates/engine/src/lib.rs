@@ -1,5 +1,6 @@
 //! The data plane of Tollway.
 
+pub mod balancer;
 pub mod config;
 pub mod control;
 pub mod entitlement;

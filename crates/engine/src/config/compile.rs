@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::error::{ConfigError, parse};
 use super::model::{Base, Consumer, Credential, Group, Route, RoutePlugins, Shop, Upstream};
 use super::wire;
+use crate::balancer::Policy;
 use crate::entitlement::{Offer, portal_url};
 use crate::plugins::{Instance, Plugin};
 use crate::router::Router;
@@ -19,7 +20,8 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
         offers: wire.offers.drain(..).map(Offer::compile).collect(),
         portal_url: portal_url(wire.portal_url.take())?,
     };
-    let services = services(&wire)?;
+    let policies = policies(&wire)?;
+    let services = services(&wire, &policies)?;
     let mut groups = groups(&wire)?;
     let mut instances = Vec::new();
     let mut taken = HashSet::new();
@@ -94,21 +96,52 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
     if all.len() != live.len() {
         Router::compile(&all)?;
     }
-    Ok(Base::new(compiled, router, groups, shop))
+    Ok(Base::new(compiled, router, groups, shop, policies))
 }
 
 /// Services by id: none where one is switched off.
-fn services(wire: &wire::Base) -> Result<HashMap<Uuid, Option<Arc<Upstream>>>, ConfigError> {
+fn services(
+    wire: &wire::Base,
+    policies: &[Arc<Policy>],
+) -> Result<HashMap<Uuid, Option<Arc<Upstream>>>, ConfigError> {
+    let names = policies.iter().enumerate();
+    let by_name: HashMap<&str, usize> = names
+        .map(|(place, policy)| (&*policy.name, place))
+        .collect();
     let mut services = HashMap::new();
     for (place, row) in wire.services.iter().enumerate() {
-        let upstream =
+        let mut upstream =
             upstream(row).map_err(|error| error.within(&format!("services[{place}]")))?;
+        upstream.balanced = by_name.get(&*row.host).copied();
         let upstream = row.enabled.then(|| Arc::new(upstream));
         if services.insert(row.id, upstream).is_some() {
             return Err(twice(format!("services[{place}].id")));
         }
     }
     Ok(services)
+}
+
+/// Upstreams, in their order.
+fn policies(wire: &wire::Base) -> Result<Box<[Arc<Policy>]>, ConfigError> {
+    let (mut ids, mut names) = (HashSet::new(), HashSet::new());
+    let rows = wire.upstreams.iter().enumerate();
+    rows.map(|(place, row)| {
+        let here = format!("upstreams[{place}]");
+        if !ids.insert(row.id) {
+            return Err(twice(format!("{here}.id")));
+        }
+        if !names.insert(&row.name) {
+            return Err(ConfigError::new(
+                format!("{here}.name"),
+                "the name is there twice",
+                "give each upstream its own name",
+            ));
+        }
+        Policy::compile(row)
+            .map(Arc::new)
+            .map_err(|error| error.within(&here))
+    })
+    .collect()
 }
 
 fn groups(wire: &wire::Base) -> Result<HashMap<Uuid, Group>, ConfigError> {
@@ -189,6 +222,7 @@ fn upstream(row: &wire::Service) -> Result<Upstream, ConfigError> {
         write_timeout: row.write_timeout,
         read_timeout: row.read_timeout,
         retries: row.retries,
+        balanced: None,
     })
 }
 

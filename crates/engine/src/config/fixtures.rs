@@ -56,6 +56,46 @@ pub(crate) fn base() -> Value {
     })
 }
 
+/// An upstream of Kong's defaults.
+pub(crate) fn upstream(number: u8, name: &str, targets: &[(&str, u16)]) -> Value {
+    let targets = targets.iter().zip(100..);
+    let targets: Vec<Value> = targets
+        .map(|((target, weight), number)| {
+            json!({"id": id(number), "target": target, "weight": weight, "tags": null})
+        })
+        .collect();
+    json!({
+        "id": id(number), "name": name, "algorithm": "round-robin", "hash_on": "none", "hash_fallback": "none",
+        "hash_on_header": null, "hash_fallback_header": null, "hash_on_cookie": null, "hash_on_cookie_path": "/",
+        "hash_on_query_arg": null, "hash_fallback_query_arg": null, "hash_on_uri_capture": null,
+        "hash_fallback_uri_capture": null, "slots": 10000, "host_header": null, "client_certificate": null,
+        "use_srv_name": false, "tags": null, "targets": targets,
+        "healthchecks": {
+            "threshold": 0,
+            "active": {
+                "type": "http", "timeout": 1, "concurrency": 10, "http_path": "/", "https_sni": null,
+                "https_verify_certificate": true, "headers": null,
+                "healthy": {"interval": 0, "http_statuses": [200, 302], "successes": 0},
+                "unhealthy": {
+                    "interval": 0, "http_statuses": [429, 404, 500, 501, 502, 503, 504, 505],
+                    "tcp_failures": 0, "timeouts": 0, "http_failures": 0,
+                },
+            },
+            "passive": {
+                "type": "http",
+                "healthy": {
+                    "http_statuses": [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304,
+                                      305, 306, 307, 308],
+                    "successes": 0,
+                },
+                "unhealthy": {
+                    "http_statuses": [429, 500, 503], "tcp_failures": 0, "timeouts": 0, "http_failures": 0,
+                },
+            },
+        },
+    })
+}
+
 pub(crate) fn consumer(number: u8, username: &str) -> Value {
     json!({
         "id": id(number), "username": username, "custom_id": null, "groups": [], "acls": [], "plugins": [],

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cow_map::{CowMap, Key};
 use super::error::ConfigError;
 use super::wire;
+use crate::balancer::Policy;
 use crate::entitlement::{Entitlement, Offer};
 use crate::plugins::acl::{Acl, check_group};
 use crate::plugins::entitlement::FeatureGate;
@@ -42,6 +43,8 @@ pub struct Base {
     pub(super) names: Vec<Box<str>>,
     /// Where refused callers are sent.
     pub shop: Shop,
+    /// What services are balanced by.
+    pub policies: Box<[Arc<Policy>]>,
 }
 
 /// What there is to buy, as far as refusals speak of it.
@@ -104,6 +107,8 @@ pub struct Upstream {
     pub read_timeout: u32,
     /// Further tries after the first.
     pub retries: u16,
+    /// The place among [`Base::policies`] of the upstream that has the host for its name.
+    pub balanced: Option<usize>,
 }
 
 /// A calling identity.
@@ -162,6 +167,7 @@ impl Base {
         router: Router,
         groups: HashMap<Uuid, Group>,
         shop: Shop,
+        policies: Box<[Arc<Policy>]>,
     ) -> Self {
         let has_group_plugins = groups.values().any(|group| !group.instances.is_empty());
         let anonymous = compiled.iter().filter_map(|route| {
@@ -183,6 +189,7 @@ impl Base {
             has_group_plugins,
             names,
             shop,
+            policies,
         }
     }
 

@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::balancer;
 use crate::uuid::Uuid;
 
 /// The small, complete part.
@@ -19,6 +20,8 @@ pub struct Base {
     pub plugins: Vec<Plugin>,
     pub offers: Vec<Offer>,
     pub portal_url: Option<String>,
+    #[serde(default)]
+    pub upstreams: Vec<balancer::Settings>,
 }
 
 /// Who has a feature.

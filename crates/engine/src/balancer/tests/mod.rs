@@ -1,0 +1,3 @@
+//! What upstreams compile to.
+
+mod compile;
