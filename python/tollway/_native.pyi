@@ -5,6 +5,7 @@ from typing import Final, Literal, TypeAlias, final
 
 __all__ = [
     "FAILPOINTS",
+    "Activity",
     "ConfigError",
     "Cursor",
     "Fault",
@@ -36,6 +37,20 @@ Fault: TypeAlias = tuple[str, int, int, Literal["hole", "quarantined", "beyond_e
 `beyond_end`: the cursor (`start`) is beyond the end (`end`) of its log; nothing of that shard was read.
 """
 
+Activity: TypeAlias = tuple[
+    int,  # µs since 1970: start of the hour UTC
+    bytes,  # customer; ids are 16 raw bytes, zero for none
+    bytes,  # consumer
+    bytes,  # credential
+    bytes,  # route
+    int,  # status
+    bool,  # test mode
+    str,  # empty: the endpoint that usage from elsewhere names
+    int,  # requests
+    int,  # units
+    int,  # bytes out
+    int,  # µs since 1970: the latest event's time
+]
 Group: TypeAlias = tuple[
     int,  # µs since 1970: start of the 15 minutes UTC, or the latest cut within them
     bytes,  # customer; ids are 16 raw bytes, zero for none
@@ -127,13 +142,22 @@ class UsageView:
 class UsageBatch:
     """A stretch of the log, added up."""
 
-    groups: list[Group]
-    after: list[Cursor]
-    """Where to go on: every shard from the view, ordered."""
-    faults: list[Fault]
-    events: int
-    done: bool
-    """Whether all of `end` was reached; if not, `max_events` ended the batch."""
+    @property
+    def groups(self) -> list[Group]:
+        """The groups, in no order; made anew at each call."""
+    @property
+    def activity(self) -> list[Activity]:
+        """The groups added up per hour, consumer, key, route and status, ordered; made anew at each call."""
+    @property
+    def after(self) -> list[Cursor]:
+        """Where to go on: every shard from the view, ordered."""
+    @property
+    def faults(self) -> list[Fault]: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def done(self) -> bool:
+        """Whether all of `end` was reached; if not, `max_events` ended the batch, or a great many groups."""
 
 @final
 class LogEvent:

@@ -18,14 +18,18 @@ from tollway.metering.ports import UsageStorage
 
 __all__ = ["MeteringWorker"]
 
-_IDLE_SECONDS = 0.1
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+_PAUSE_FACTOR = 40
+"""How much longer the worker rests than it worked. What it stores costs by the keys used since, hardly by
+their calls, so under a load of very many keys it looks seldom. A usual load costs milliseconds and shows at
+once."""
 _FAULT_SECONDS = 1.0
 _DRAIN_POLL_SECONDS = 0.02
 _PATIENCE = timedelta(seconds=10)
 _SHORT_PATIENCE = timedelta(seconds=3)
 """Of a command that shows usage; a node that is gone would hold each of them up."""
-_FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 64_000, 16_000, 256_000
-"""In events. More of them share a record, so large batches are cheap; memory bounds them."""
+_FIRST_BATCH, _SMALLEST_BATCH, _LARGEST_BATCH = 512_000, 16_000, 4_096_000
+"""In events. More of them share a record, so large batches are cheap; the number of groups bounds memory."""
 _BATCH_SECONDS = 3.0
 """A batch shouldn't take longer: others wait for the write lock, and a crash repeats it."""
 
@@ -50,11 +54,21 @@ class MeteringWorker:
         return step
 
     def run_forever(self, stop: threading.Event) -> None:
-        """Meter until `stop` is set. What fails is said and tried again: usage waits in the log meanwhile."""
+        """Meter until `stop` is set. What fails is said and tried again: usage waits in the log meanwhile.
+
+        Between two sweeps it rests in proportion to what the last one cost: `_PAUSE_FACTOR`.
+        """
+        worked = 0.0
         while not stop.is_set():
             pause = _FAULT_SECONDS
             with told("metering failed; trying again"):
-                pause = _IDLE_SECONDS if self.run_once().caught_up else 0
+                began = time.thread_time()
+                caught_up = self.run_once().caught_up
+                worked += time.thread_time() - began
+                pause = 0.0
+                if caught_up:
+                    pause = min(max(_PAUSE_FACTOR * worked, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+                    worked = 0.0
             stop.wait(pause)
 
     def catch_up(self) -> None:

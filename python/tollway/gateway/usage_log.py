@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 from tollway import _native
 from tollway.kernel.instants import from_micros, to_micros
+from tollway.metering.activity import ActivityRecord
 from tollway.metering.errors import LogUnreadable
 from tollway.metering.models import (
     Batch,
@@ -64,7 +66,8 @@ class NativeUsageLog:
                 _cursors(start), _cursors(end), [to_micros(cut) for cut in cuts], max_events
             )
         return Batch(
-            groups=map(Group._make, batch.groups),
+            groups=_Groups(batch),
+            activity=list(map(ActivityRecord._make, batch.activity)),
             after=CursorVector(
                 {ShardId(node, epoch, shard): offset for node, epoch, shard, offset in batch.after}
             ),
@@ -91,6 +94,16 @@ class NativeUsageLog:
                 to_us=None if selection.end is None else to_micros(selection.end),
             )
             yield from map(_event, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """A batch's groups, made when they are asked for: where nothing is metered, nobody does."""
+
+    batch: _native.UsageBatch
+
+    def __iter__(self) -> Iterator[Group]:
+        return map(Group._make, self.batch.groups)
 
 
 @contextmanager

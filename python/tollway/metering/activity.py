@@ -6,13 +6,11 @@ takes it or not, so that a page can say which key was used when, and what failed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
-
-from tollway.metering.models import Group
 
 __all__ = [
     "HOUR_MICROS",
@@ -21,7 +19,6 @@ __all__ = [
     "ActivityRecord",
     "ActivityRow",
     "By",
-    "activity_of",
 ]
 
 HOUR_MICROS = 3_600_000_000
@@ -85,30 +82,3 @@ class ActivityQuery(Protocol):
 
         Ordered by the keys, none first; keys without activity are not in it. `by=()` gives one row, or none.
         """
-
-
-_Key = tuple[int, bytes, bytes, bytes, bytes, int, bool, str]
-
-
-def activity_of(groups: Iterable[Group]) -> list[ActivityRecord]:
-    """Return the activity that groups of the gateway's events amount to, one for each key."""
-    totals: dict[_Key, tuple[int, int, int, int]] = {}
-    for group in groups:
-        key = (
-            group.start - group.start % HOUR_MICROS,
-            group.customer,
-            group.consumer,
-            group.credential,
-            group.route,
-            group.status,
-            group.test_mode,
-            "",
-        )
-        requests, units, bytes_out, last = totals.get(key, (0, 0, 0, 0))
-        totals[key] = (
-            requests + group.requests,
-            units + group.units,
-            bytes_out + group.bytes_out,
-            max(last, group.last),
-        )
-    return [ActivityRecord(*key, *sums) for key, sums in totals.items()]

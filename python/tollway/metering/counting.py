@@ -67,6 +67,8 @@ class Counter:
 
     def records(self, groups: Iterable[Group]) -> list[UsageRecord]:
         """Return the usage records that `groups` amount to, one for each key."""
+        if not self._meters:
+            return []
         totals: dict[_Key, tuple[int, int]] = {}
         for group in groups:
             for taken in self._taken(_kind_of(group)):

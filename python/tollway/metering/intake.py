@@ -18,7 +18,6 @@ from itertools import groupby
 
 from tollway.kernel.clock import Clock
 from tollway.kernel.failpoint import failpoint
-from tollway.metering.activity import activity_of
 from tollway.metering.counting import Counter, cuts_of
 from tollway.metering.errors import CursorMoved
 from tollway.metering.meters import Meter
@@ -146,8 +145,7 @@ class Intake:
         moved = {
             shard: batch.after[shard] for shard in batch.after if batch.after[shard] != sweep.cursors[shard]
         }
-        groups = tuple(batch.groups)
-        records, activity = sweep.counter.records(groups), activity_of(groups)
+        records = sweep.counter.records(batch.groups)
         watermarks = sweep.watermarks if batch.done else {}
         faults = (*batch.faults, *sweep.stopped)
         alarms = tuple(fault for fault in faults if fault not in self._alarmed)
@@ -156,7 +154,7 @@ class Intake:
                 with self._storage.write() as store:
                     store.move_cursors(sweep.cursors, CursorVector(moved))
                     store.add_records(records)
-                    store.add_activity(activity)
+                    store.add_activity(batch.activity)
                     store.add_faults(alarms, self._clock.now())
                     store.set_watermarks(watermarks)
                     failpoint("metering.before_commit")

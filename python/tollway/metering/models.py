@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, NamedTuple, Self
 from uuid import UUID
+
+from tollway.metering.activity import ActivityRecord
 
 __all__ = [
     "BUCKET_MICROS",
@@ -171,6 +173,9 @@ class Batch:
     """A stretch of the log, added up."""
 
     groups: Iterable[Group]
+    """May be asked for once."""
+    activity: Sequence[ActivityRecord]
+    """Every event, whether a meter takes it or not: one row for each key, ordered by them."""
     after: CursorVector
     """Where to go on, for every shard that was to be read."""
     faults: tuple[LogFault, ...]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.metering.fakes import activity_of
 from tollway import _native
+from tollway.metering.models import Group
 
 NODE = "0123456789abcdef" * 2
 QUARTER = 15 * 60 * 1_000_000
@@ -55,6 +57,7 @@ def test_groups_are_split_by_quarter_and_cut(tmp_path: Path) -> None:
         (START + QUARTER, *same, 1, 1, 10, 3, 5, START + 16 * 60_000_000),
     ]
     assert (batch.events, batch.done, batch.faults) == (4, True, [])
+    assert batch.activity == activity_of(map(Group._make, batch.groups))
     assert batch.after == end(reader)
 
 

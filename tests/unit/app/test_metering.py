@@ -18,7 +18,7 @@ from tollway.app.metering import MeteringWorker
 from tollway.kernel.clock import ManualClock
 from tollway.kernel.errors import Conflict, InvalidInput
 from tollway.metering.errors import LogUnreadable
-from tollway.metering.intake import Intake
+from tollway.metering.intake import Intake, Step
 from tollway.metering.models import FaultKind, LogFault, NodeAct
 from tollway.storage.metering import SqlUsageStorage
 
@@ -146,3 +146,31 @@ def test_batches_grow_while_there_is_much_to_do(log: FakeLog, worker: MeteringWo
     assert [worker.run_once().events for _ in range(3)] == [2, 4, 8]
     worker._adapt(4.0, full=True)
     assert worker._max_events == 16_000  # never fewer
+
+
+def test_the_worker_rests_in_proportion_to_its_work(
+    log: FakeLog, worker: MeteringWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent, rests = iter([0.001, 0.1, 5.0]), list[float]()
+    now = 0.0
+
+    def thread_time() -> float:
+        return now
+
+    def run_once() -> Step:
+        nonlocal now
+        now += next(spent)
+        return Step(1, caught_up=True)
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            rests.append(round(timeout, 6))
+            if len(rests) == 3:
+                self.set()
+            return self.is_set()
+
+    monkeypatch.setattr("tollway.app.metering.time.thread_time", thread_time)
+    monkeypatch.setattr(worker, "run_once", run_once)
+    worker.run_forever(Stop())
+    assert rests == [0.1, 4.0, 10.0]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 from tollway.kernel.instants import to_micros
+from tollway.metering.activity import HOUR_MICROS, ActivityRecord
 from tollway.metering.meters import Aggregation, Meter
 from tollway.metering.models import (
     Batch,
@@ -124,7 +125,7 @@ class FakeLog:
         for shard in end:
             for one in self.shards[shard][start[shard] // SIZE : end[shard] // SIZE]:
                 if taken == max_events:
-                    return Batch(_groups(totals), CursorVector(after), tuple(faults), taken, done=False)
+                    return _batch(totals, after, faults, taken, done=False)
                 for index, amount in enumerate(
                     (1, int(one.part == 0), one.units, one.bytes_in, one.bytes_out)
                 ):
@@ -134,7 +135,7 @@ class FakeLog:
                 faults.extend(f for f in self.faults if f.shard == shard and f.start == one.offset)
                 after[shard] = one.offset + SIZE
                 taken += 1
-        return Batch(_groups(totals), CursorVector(after), tuple(faults), taken, done=True)
+        return _batch(totals, after, faults, taken, done=True)
 
     def events(
         self, start: CursorVector, end: CursorVector, selection: EventSelection
@@ -150,6 +151,37 @@ class FakeLog:
                     and (selection.end is None or one.time < selection.end)
                 ):
                     yield one
+
+
+def _batch(
+    totals: dict[tuple[Any, ...], list[int]],
+    after: dict[ShardId, int],
+    faults: list[LogFault],
+    taken: int,
+    *,
+    done: bool,
+) -> Batch:
+    groups = list(_groups(totals))
+    return Batch(groups, activity_of(groups), CursorVector(after), tuple(faults), taken, done)
+
+
+def activity_of(groups: Iterable[Group]) -> list[ActivityRecord]:
+    """Say again, plainly, what the engine adds up for pages."""
+    sums: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
+    for one in groups:
+        hour = one.start - one.start % HOUR_MICROS
+        key = (hour, one.customer, one.consumer, one.credential, one.route, one.status, one.test_mode, "")
+        sums[key].append(one)
+    return [
+        ActivityRecord(
+            *key,
+            requests=sum(one.requests for one in found),
+            units=sum(one.units for one in found),
+            bytes_out=sum(one.bytes_out for one in found),
+            last=max(one.last for one in found),
+        )
+        for key, found in sorted(sums.items())
+    ]
 
 
 def _key(one: UsageEvent, cuts: Sequence[datetime]) -> tuple[Any, ...]:

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use tollway_engine::usage_log::{
-    Fault, FaultKind, GroupKey, Reader, Selection, Sums, View, aggregate, delete_passed,
-    method_name, node_name,
+    ActivityKey, Batch, Fault, FaultKind, GroupKey, Reader, Selection, Sums, View, aggregate,
+    delete_passed, method_name, node_name,
 };
 
 use super::events::UsageEvents;
@@ -51,13 +52,48 @@ impl UsageView {
     }
 }
 
-#[pyclass(frozen, get_all, module = "tollway._native")]
-pub struct UsageBatch {
-    groups: Py<PyList>,
-    after: Vec<Cursor>,
-    faults: Vec<(String, u64, u32, &'static str, u64, u64)>,
-    events: u64,
-    done: bool,
+/// Groups and activity become Python objects when they are asked for: there may be very many of them.
+#[pyclass(frozen, module = "tollway._native")]
+pub struct UsageBatch(Batch);
+
+#[pymethods]
+impl UsageBatch {
+    #[getter]
+    fn groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let rows = self.0.groups.iter();
+        let rows: PyResult<Vec<_>> = rows.map(|(key, sums)| group(py, key, sums)).collect();
+        PyList::new(py, rows?)
+    }
+
+    #[getter]
+    fn activity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let rows = py.detach(|| self.0.activity());
+        let rows: PyResult<Vec<_>> = (rows.iter().map(|row| activity(py, row))).collect();
+        PyList::new(py, rows?)
+    }
+
+    #[getter]
+    fn after(&self) -> Vec<Cursor> {
+        let after = self.0.after.iter();
+        after
+            .map(|(shard, offset)| cursor(*shard, *offset))
+            .collect()
+    }
+
+    #[getter]
+    fn faults(&self) -> Vec<(String, u64, u32, &'static str, u64, u64)> {
+        self.0.faults.iter().map(fault).collect()
+    }
+
+    #[getter]
+    fn events(&self) -> u64 {
+        self.0.events
+    }
+
+    #[getter]
+    fn done(&self) -> bool {
+        self.0.done
+    }
 }
 
 #[pyclass(frozen, module = "tollway._native")]
@@ -105,24 +141,9 @@ impl UsageReader {
         max_events: u64,
     ) -> PyResult<UsageBatch> {
         let (start, end) = (cursors(start)?, cursors(end)?);
-        let batch = py
-            .detach(|| aggregate(&mut self.reader(), &start, &end, cuts_us, max_events))
-            .map_err(raised)?;
-        let groups = PyList::empty(py);
-        for (key, sums) in &batch.groups {
-            groups.append(group(py, key, sums)?)?;
-        }
-        Ok(UsageBatch {
-            groups: groups.unbind(),
-            after: batch
-                .after
-                .into_iter()
-                .map(|(shard, offset)| cursor(shard, offset))
-                .collect(),
-            faults: batch.faults.iter().map(fault).collect(),
-            events: batch.events,
-            done: batch.done,
-        })
+        py.detach(|| aggregate(&mut self.reader(), &start, &end, cuts_us, max_events))
+            .map(UsageBatch)
+            .map_err(raised)
     }
 
     #[pyo3(signature = (start, end, *, customer=None, consumer=None, phase=None, test_mode=None, from_us=None, to_us=None))]
@@ -189,6 +210,31 @@ fn group<'py>(py: Python<'py>, key: &GroupKey, sums: &Sums) -> PyResult<Bound<'p
             sums.requests.into_pyobject(py)?.into_any(),
             sums.units.into_pyobject(py)?.into_any(),
             sums.bytes_in.into_pyobject(py)?.into_any(),
+            sums.bytes_out.into_pyobject(py)?.into_any(),
+            sums.last.into_pyobject(py)?.into_any(),
+        ],
+    )
+}
+
+fn activity<'py>(
+    py: Python<'py>,
+    (key, sums): &(ActivityKey, Sums),
+) -> PyResult<Bound<'py, PyTuple>> {
+    let id = |id: &[u8; 16]| PyBytes::new(py, id).into_any();
+    PyTuple::new(
+        py,
+        [
+            key.hour.into_pyobject(py)?.into_any(),
+            id(&key.customer),
+            id(&key.consumer),
+            id(&key.credential),
+            id(&key.route),
+            key.status.into_pyobject(py)?.into_any(),
+            key.test_mode.into_pyobject(py)?.to_owned().into_any(),
+            // Usage from elsewhere names its endpoint, the gateway's own has its route.
+            intern!(py, "").clone().into_any(),
+            sums.requests.into_pyobject(py)?.into_any(),
+            sums.units.into_pyobject(py)?.into_any(),
             sums.bytes_out.into_pyobject(py)?.into_any(),
             sums.last.into_pyobject(py)?.into_any(),
         ],

@@ -43,7 +43,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-pub use aggregate::{Batch, Fault, FaultKind, GroupKey, Sums, aggregate};
+pub use aggregate::{ActivityKey, Batch, Fault, FaultKind, GroupKey, Groups, Sums, aggregate};
 pub use config::{Clock, Level, LogConfig, system_clock};
 pub use durable::Durable;
 pub use error::{LogError, Refused};
