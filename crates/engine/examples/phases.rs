@@ -12,7 +12,7 @@ use sha2::Sha256;
 use tollway_engine::config::{ConfigStore, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
 use tollway_engine::phases::{
-    Exchange, Now, Outcome, Pipeline, RequestHead, Shared, UpstreamTimes, Verdict,
+    Exchange, Now, Outcome, Pipeline, RequestHead, Shared, UpstreamTimes, Verdict, Version,
 };
 use tollway_engine::usage_log::Completion;
 
@@ -112,6 +112,7 @@ fn main() -> Result<(), Fault> {
             query: None,
             host: Some(b"127.0.0.1:8000"),
             headers: &headers[..],
+            version: Version::Http11,
             client: ([127, 0, 0, 1], 40_000).into(),
             tls: false,
             port: 8000,
@@ -130,7 +131,7 @@ fn main() -> Result<(), Fault> {
                 sent: time,
                 head: time,
             };
-            exchange.response_headers(&upstream, &mut out);
+            exchange.response_headers(&upstream, Version::Http11, &mut out);
             let outcome = Outcome {
                 status: 200,
                 grpc_status: None,

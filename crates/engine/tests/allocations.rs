@@ -17,7 +17,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use tollway_engine::config::{ConfigStore, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
 use tollway_engine::phases::{
-    Exchange, Now, Outcome, Pipeline, RequestHead, Shared, UpstreamTimes, Verdict,
+    Exchange, Now, Outcome, Pipeline, RequestHead, Shared, UpstreamTimes, Verdict, Version,
 };
 use tollway_engine::usage_log::Completion;
 
@@ -96,6 +96,7 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
         query: Some(query),
         host: Some(b"API.example:8000"),
         headers: &headers[..],
+        version: Version::Http11,
         client: ([192, 0, 2, 7], 4000).into(),
         tls: false,
         port: 8000,
@@ -124,7 +125,7 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
                 sent: now,
                 head: now,
             };
-            exchange.response_headers(&upstream, out);
+            exchange.response_headers(&upstream, Version::Http11, out);
             let outcome = Outcome {
                 status: 200,
                 grpc_status: None,

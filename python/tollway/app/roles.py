@@ -23,6 +23,7 @@ from tollway.app.payments import check_options
 from tollway.app.redis import gateway_environment
 from tollway.app.settings import Role, Settings
 from tollway.app.supervisor import Child, Supervisor
+from tollway.app.traffic import traffic_options
 from tollway.gateway.secrets import derive_keys
 from tollway.kernel.errors import TollwayError
 
@@ -91,6 +92,7 @@ def _prepare_gateway(
         "cache_key": keys.config_cache.hex(),
         "ready_needs_control": lifeline is not None,
         "drain_seconds": _DRAIN_SECONDS,
+        **traffic_options(settings),
     }
     files = [proxy.fileno(), status.fileno(), node.lock, *([] if lifeline is None else [lifeline])]
     return _GatewayLaunch(options, tuple(files))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -118,6 +120,29 @@ BusUrl = Annotated[str, BeforeValidator(_bus_url)]
 """A RabbitMQ broker and a virtual host on it."""
 
 
+def _trusted_ips(value: object) -> object:
+    blocks = value.split(",") if isinstance(value, str) else value
+    if not isinstance(blocks, list | tuple):
+        return value
+    try:
+        return ",".join(str(ip_network(str(block).strip(), strict=False)) for block in blocks if block)
+    except ValueError as error:
+        raise ValueError("write addresses or blocks with commas between, e.g. 10.0.0.0/8,::1") from error
+
+
+def _header_name(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9_-]+", value):
+        raise ValueError("write a header's name, e.g. X-Real-IP or X-Forwarded-For, or proxy_protocol")
+    return value
+
+
+TrustedIps = Annotated[str, BeforeValidator(_trusted_ips)]
+"""Blocks of addresses, with commas between."""
+
+HeaderName = Annotated[str, BeforeValidator(_header_name)]
+"""The name of a header line."""
+
+
 class Settings(BaseSettings):
     """What a process needs to know before it reads any database."""
 
@@ -159,6 +184,10 @@ class Settings(BaseSettings):
     usage_log_level: Durability = Durability.GROUP
     usage_log_budget_mib: int = Field(default=32_768, ge=64)
     gateway_workers: int | None = Field(default=None, ge=1, le=256)
+    trusted_ips: TrustedIps = ""
+    """Proxies in front of the gateway that are believed about who calls."""
+    real_ip_header: HeaderName = "X-Real-IP"
+    real_ip_recursive: bool = False
 
     @property
     def main_url(self) -> str:

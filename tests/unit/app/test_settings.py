@@ -10,6 +10,7 @@ import pytest
 from tollway.app.payments import check_options, open_provider
 from tollway.app.redis import counting, gateway_environment
 from tollway.app.settings import Settings, load_settings
+from tollway.app.traffic import traffic_options
 from tollway.kernel.clock import SystemClock
 from tollway.kernel.errors import InvalidInput
 
@@ -49,10 +50,25 @@ def test_an_unknown_name_in_the_file_is_an_error(tmp_path: Path, monkeypatch: py
 
 
 def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, admin_token="t" * 20, gateway_workers=3)
+    settings = Settings(
+        data_dir=tmp_path, admin_token="t" * 20, gateway_workers=3, trusted_ips="::1,10.0.0.0/8"
+    )
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert load_settings() == settings
+
+
+def test_trusted_proxies_are_blocks_of_addresses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tollway.toml").write_text('trusted_ips = ["10.1.2.3/8", "::1"]\n')
+    settings = load_settings()
+    assert settings.trusted_ips == "10.0.0.0/8,::1/128"
+    told = {"ips": ["10.0.0.0/8", "::1/128"], "real_ip_header": "X-Real-IP", "real_ip_recursive": False}
+    assert traffic_options(settings)["trust"] == told
+    assert traffic_options(Settings(trusted_ips=""))["trust"]["ips"] == []
+    monkeypatch.setenv("TOLLWAY_TRUSTED_IPS", "10.0.0.0/8 192.0.2.1")
+    with pytest.raises(InvalidInput, match="TOLLWAY_TRUSTED_IPS: write addresses or blocks"):
+        load_settings()
 
 
 def test_secrets_are_not_shown() -> None:

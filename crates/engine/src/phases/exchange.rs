@@ -1,5 +1,6 @@
 //! One exchange: what the phases found out about a request, kept until its end.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::allowances::Allowances;
@@ -21,6 +22,10 @@ pub struct Exchange {
     pub(super) route: Option<usize>,
     pub(super) request_id: Id,
     pub(super) began: Option<Now>,
+    /// Who calls: the connection's other end, or whom a trusted proxy there names.
+    pub(super) client: Option<IpAddr>,
+    /// The connection's other end is a trusted proxy.
+    pub(super) is_trusted: bool,
     pub(super) method: u8,
     /// Normalised.
     pub(super) path: Vec<u8>,
@@ -72,6 +77,7 @@ impl Exchange {
         self.path.clear();
         self.location.clear();
         (self.matched, self.hidden_key, self.rate) = (None, None, None);
+        (self.client, self.is_trusted) = (None, false);
         self.show_groups = false;
         self.credential = None;
     }
@@ -91,6 +97,12 @@ impl Exchange {
     /// The route, once one matched.
     pub(super) fn route(&self) -> Option<&Route> {
         self.config.as_ref()?.base.routes.get(self.route?)
+    }
+
+    /// Who calls, once the head was read: what limits and logs go by.
+    #[must_use]
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client
     }
 
     /// What the caller's subscription grants, once the caller is known.

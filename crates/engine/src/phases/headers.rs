@@ -1,18 +1,28 @@
 //! What the phases write: the request's target and header lines towards the upstream, the answer's towards the client.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use super::allowances::Standing;
 use super::exchange::{Exchange, Rate};
 use super::text::{Decimal, Text};
-use super::{Answer, AnswerKind, HeaderSink, Headers, Now, RequestHead, UpstreamTimes};
+use super::trust::Forwarded;
+use super::{Answer, AnswerKind, HeaderSink, Headers, Now, RequestHead, UpstreamTimes, Version};
 use crate::limits::Window;
 use crate::router;
 use crate::uuid::hex_text;
 
 /// The gateway's name where HTTP asks for one.
 const PRODUCT: &[u8] = b"tollway";
-const VIA: &[u8] = b"1.1 tollway";
+
+/// What `Via` says of a message that came in this version: the protocol that was received, and by whom.
+fn via(version: Version) -> &'static [u8] {
+    match version {
+        Version::Http10 => b"1.0 tollway",
+        Version::Http11 => b"1.1 tollway",
+        Version::Http2 => b"2 tollway",
+    }
+}
 
 /// Header lines of requests that the gateway writes itself, and believes nobody else about.
 const OWN_REQUEST_HEADERS: [&[u8]; 9] = [
@@ -109,7 +119,7 @@ impl Exchange {
     ) {
         self.write_consumer(out);
         self.write_forwarded(head, out);
-        out.header("Via", VIA);
+        out.header("Via", via(head.version));
         out.header("X-Kong-Request-Id", &hex_text(&self.request_id));
     }
 
@@ -136,36 +146,39 @@ impl Exchange {
         }
     }
 
+    /// What the gateway says of who calls. A trusted proxy's words are passed on, and its own address is added to the
+    /// chain; whatever anybody else says is replaced.
     fn write_forwarded<H: Headers>(&self, head: &RequestHead<'_, H>, out: &mut impl HeaderSink) {
-        let mut address = Text::<64>::default();
-        // A `Text` takes whatever is written.
-        let _ = write!(address, "{}", head.client.ip().to_canonical());
-        let before = head
-            .headers
-            .lines()
-            .filter(|(name, _)| is_named(name, b"x-forwarded-for"));
-        let chain = before.map(|(_, value)| value).chain([address.bytes()]);
-        out.header_list("X-Forwarded-For", chain);
-        out.header(
-            "X-Forwarded-Proto",
-            if head.tls { b"https" } else { b"http" },
-        );
-        if let Some(host) = head.host {
-            out.header("X-Forwarded-Host", router::split_authority(host).0);
+        let peer = head.client.ip().to_canonical();
+        let client = self.client.unwrap_or(peer);
+        let address = address_text(client);
+        let forwarded = if self.is_trusted {
+            continue_chain(head, peer, client, out);
+            Forwarded::read(&head.headers)
+        } else {
+            out.header("X-Forwarded-For", address.bytes());
+            Forwarded::default()
+        };
+        let proto: &[u8] = if head.tls { b"https" } else { b"http" };
+        out.header("X-Forwarded-Proto", forwarded.proto.unwrap_or(proto));
+        let host = head.host.map(|host| router::split_authority(host).0);
+        if let Some(host) = forwarded.host.or(host) {
+            out.header("X-Forwarded-Host", host);
         }
-        out.header(
-            "X-Forwarded-Port",
-            Decimal::new(u64::from(head.port)).bytes(),
-        );
-        out.header("X-Forwarded-Path", head.path);
-        if let (Some(matched), Some(true)) =
-            (self.matched, self.route().map(|route| route.strip_path))
-            && let Some(prefix) = self.path.get(..matched)
-            && prefix.iter().all(u8::is_ascii_graphic)
-        {
+        let port = Decimal::new(u64::from(head.port));
+        out.header("X-Forwarded-Port", forwarded.port.unwrap_or(port.bytes()));
+        out.header("X-Forwarded-Path", forwarded.path.unwrap_or(head.path));
+        if let Some(prefix) = forwarded.prefix.or_else(|| self.stripped_prefix()) {
             out.header("X-Forwarded-Prefix", prefix);
         }
         out.header("X-Real-IP", address.bytes());
+    }
+
+    /// What of the path the upstream doesn't see.
+    fn stripped_prefix(&self) -> Option<&[u8]> {
+        self.route().filter(|route| route.strip_path)?;
+        let prefix = self.path.get(..self.matched?)?;
+        prefix.iter().all(u8::is_ascii_graphic).then_some(prefix)
     }
 
     /// Whether an upstream's header line goes to the client. (Hop-by-hop lines aren't asked about.)
@@ -184,7 +197,14 @@ impl Exchange {
     }
 
     /// Writes the header lines that the client gets beside the upstream's own.
-    pub fn response_headers(&self, times: &UpstreamTimes, out: &mut impl HeaderSink) {
+    ///
+    /// `version` is that of the upstream's answer.
+    pub fn response_headers(
+        &self,
+        times: &UpstreamTimes,
+        version: Version,
+        out: &mut impl HeaderSink,
+    ) {
         self.write_limits(out);
         let own = self
             .began
@@ -192,7 +212,7 @@ impl Exchange {
         out.header("X-Kong-Proxy-Latency", Decimal::new(own).bytes());
         let upstream = milliseconds(times.sent, times.head);
         out.header("X-Kong-Upstream-Latency", Decimal::new(upstream).bytes());
-        out.header("Via", VIA);
+        out.header("Via", via(version));
         out.header("X-Kong-Request-Id", &hex_text(&self.request_id));
     }
 
@@ -339,6 +359,34 @@ impl Rate {
         out.header("RateLimit-Reset", Decimal::new(reset).bytes());
         push_item(state, window.name(), (b";r=", remaining), (b";t=", reset));
     }
+}
+
+/// Adds the trusted proxy to the chain that it sent; one that sent none names the client alone.
+fn continue_chain<H: Headers>(
+    head: &RequestHead<'_, H>,
+    peer: IpAddr,
+    client: IpAddr,
+    out: &mut impl HeaderSink,
+) {
+    let is_chain = |name: &[u8]| name.eq_ignore_ascii_case(b"x-forwarded-for");
+    let mut before = (head.headers.lines())
+        .filter(|(name, value)| is_chain(name) && !value.is_empty())
+        .map(|(_, value)| value)
+        .peekable();
+    let last = if before.peek().is_some() {
+        peer
+    } else {
+        client
+    };
+    let last = address_text(last);
+    out.header_list("X-Forwarded-For", before.chain([last.bytes()]));
+}
+
+fn address_text(address: IpAddr) -> Text<64> {
+    let mut text = Text::default();
+    // A `Text` takes whatever is written.
+    let _ = write!(text, "{address}");
+    text
 }
 
 /// An item of the draft's lists: the policy's name and two numbers about it. One without room is left out.

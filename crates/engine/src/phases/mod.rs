@@ -57,6 +57,7 @@ mod refusal;
 mod request;
 mod stats;
 mod text;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -65,5 +66,6 @@ pub use answer::{Answer, AnswerKind};
 pub use exchange::Exchange;
 pub use outcome::{Outcome, UpstreamTimes};
 pub use pipeline::{Pipeline, Shared, Verdict};
-pub use request::{HeaderSink, Headers, Now, RequestHead};
+pub use request::{HeaderSink, Headers, Now, RequestHead, Version};
 pub use stats::Totals;
+pub use trust::Trust;

@@ -9,6 +9,7 @@ use super::allowances::Allowances;
 use super::exchange::{Exchange, Rate};
 use super::ids::RequestIds;
 use super::stats::{ThreadStats, Totals};
+use super::trust::{Forwarded, Trust};
 use super::{Answer, AnswerKind, Headers, Now, RequestHead};
 use crate::config::{
     Config, ConfigReader, ConfigStore, Consumer, KeyHash, Pinned, Route, Upstream,
@@ -30,6 +31,7 @@ pub struct Shared {
     counters: Arc<Counters>,
     /// HMAC with the key already in it: both of its SHA-256 states are ready, and copied per look-up.
     pepper: Hmac<Sha256>,
+    trust: Trust,
     threads: Mutex<Vec<Arc<ThreadStats>>>,
 }
 
@@ -66,8 +68,15 @@ impl Shared {
             store,
             counters,
             pepper: Hmac::new(&block.into()),
+            trust: Trust::default(),
             threads: Mutex::default(),
         }
+    }
+
+    /// Believes these proxies about who calls; without this nobody is believed.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     /// The counters, for [`Counters::maintain`].
@@ -130,6 +139,7 @@ impl Pipeline {
     ) -> Verdict {
         exchange.reset(self.ids.next(), now);
         exchange.method = method_number(head.method);
+        self.identify(exchange, head);
         let Some(config) = self.reader.current() else {
             return Verdict::Respond(AnswerKind::Unavailable.into());
         };
@@ -165,8 +175,8 @@ impl Pipeline {
         now: Now,
     ) -> Result<Verdict, Answer> {
         let route = self.route(config, exchange, head)?;
-        if !head.tls && route.needs_tls {
-            return Err(needs_tls(route, exchange, head));
+        if route.needs_tls && !head.tls {
+            check_tls(route, exchange, head)?;
         }
         let upstream = route.upstream.as_ref().ok_or(AnswerKind::NoService)?;
         if let Some(key_auth) = &route.plugins.key_auth {
@@ -230,6 +240,18 @@ impl Pipeline {
                 Err(answer)
             }
         }
+    }
+
+    /// Finds out who calls.
+    fn identify<H: Headers>(&self, exchange: &mut Exchange, head: &RequestHead<'_, H>) {
+        let peer = head.client.ip().to_canonical();
+        let trust = &self.shared.trust;
+        exchange.is_trusted = trust.believes(peer);
+        exchange.client = Some(if exchange.is_trusted {
+            trust.client(peer, head.headers)
+        } else {
+            peer
+        });
     }
 
     fn route<'a, H: Headers>(
@@ -324,6 +346,7 @@ impl Pipeline {
             credential: exchange.credential,
             service: route.upstream.as_ref().map(|upstream| upstream.service),
             path: &exchange.path,
+            address: exchange.client.unwrap_or(head.client.ip()),
         };
         let part = Part {
             method: exchange.method,
@@ -399,14 +422,24 @@ impl Pipeline {
     }
 }
 
-/// The answer to a plain request on a route for TLS alone.
-fn needs_tls<H: Headers>(
+/// Lets a plain request onto a route for TLS alone if a trusted proxy says that the client speaks TLS; else that is
+/// the answer.
+fn check_tls<H: Headers>(
     route: &Route,
     exchange: &mut Exchange,
     head: &RequestHead<'_, H>,
-) -> Answer {
-    let (Some(host), 301..=308) = (head.host, route.https_redirect_status) else {
-        return AnswerKind::NeedsTls.into();
+) -> Result<(), Answer> {
+    let forwarded = if exchange.is_trusted {
+        Forwarded::read(&head.headers)
+    } else {
+        Forwarded::default()
+    };
+    if forwarded.is_https() == Some(true) {
+        return Ok(());
+    }
+    let host = forwarded.host.or(head.host);
+    let (Some(host), 301..=308) = (host, route.https_redirect_status) else {
+        return Err(AnswerKind::NeedsTls.into());
     };
     let location = &mut exchange.location;
     location.extend_from_slice(b"https://");
@@ -416,8 +449,8 @@ fn needs_tls<H: Headers>(
         location.push(b'?');
         location.extend_from_slice(query);
     }
-    Answer {
+    Err(Answer {
         kind: AnswerKind::RedirectToTls,
         status: route.https_redirect_status,
-    }
+    })
 }

@@ -29,12 +29,37 @@ pub struct RequestHead<'a, H> {
     pub host: Option<&'a [u8]>,
     /// All header lines, hop-by-hop ones included.
     pub headers: H,
-    /// The connection's other end.
+    /// The version of HTTP that it came in.
+    pub version: Version,
+    /// The connection's other end; who the client is beyond it is for the phases to find out.
     pub client: SocketAddr,
     /// Whether the request came over TLS.
     pub tls: bool,
     /// The port that it was sent to.
     pub port: u16,
+}
+
+/// A version of HTTP, as far as `Via` tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Version {
+    /// HTTP/1.x.
+    #[must_use]
+    pub fn minor(minor: u8) -> Self {
+        if minor == 0 {
+            Self::Http10
+        } else {
+            Self::Http11
+        }
+    }
 }
 
 /// The instant of a thing, read once from both clocks.

@@ -102,6 +102,8 @@ pub struct Caller<'a> {
     pub service: Option<Uuid>,
     /// Normalised.
     pub path: &'a [u8],
+    /// Canonical: no IPv4 within IPv6.
+    pub address: IpAddr,
 }
 
 impl RateLimiting {
@@ -177,7 +179,7 @@ impl RateLimiting {
                 None
             }
         };
-        match (id, head.client.ip().to_canonical()) {
+        match (id, caller.address) {
             (Some((kind, id)), _) => self.key(kind, &id.0),
             (None, IpAddr::V4(address)) => self.key(b'4', &address.octets()),
             (None, IpAddr::V6(address)) => self.key(b'6', &address.octets()),

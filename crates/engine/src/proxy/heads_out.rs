@@ -4,7 +4,7 @@ use super::framing::BodyLength;
 use super::head::{Field, HeaderLine};
 use super::request_head::RequestHead;
 use super::response_head::ResponseHead;
-use crate::phases::{self, Exchange, Headers, UpstreamTimes};
+use crate::phases::{self, Exchange, Headers, UpstreamTimes, Version};
 
 /// A head's lines as the phases read them.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,7 @@ pub fn view<'a>(
             head,
             lines: &request.lines,
         },
+        version: Version::minor(request.minor_version),
         client: peer.client,
         tls: false,
         port: peer.port,
@@ -135,7 +136,7 @@ pub fn write_response(
     {
         push_length(out, length);
     }
-    exchange.response_headers(times, out);
+    exchange.response_headers(times, Version::minor(response.minor_version), out);
 }
 
 /// Writes an interim (1xx) head: its lines, without what is about this hop.

@@ -14,6 +14,8 @@ use super::request_head::MOST_HEADERS;
 pub struct ResponseHead {
     /// The status, 100 to 999.
     pub status: u16,
+    /// The `x` of HTTP/1.x.
+    pub minor_version: u8,
     /// The reason phrase, possibly empty.
     pub reason: Span,
     /// How long the body is.
@@ -49,6 +51,7 @@ impl ResponseHead {
             return Err(HeadFault::Malformed("a status below 100"));
         }
         self.status = code;
+        self.minor_version = minor_version;
         self.reason = parsed
             .reason
             .map_or(Span::default(), |reason| Span::of(head, reason.as_bytes()));

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::phases::Trust;
 use crate::proxy::request_head::MOST_HEADERS;
 
 /// The gateway's options. An unknown name, a missing one or a value out of range is refused by name.
@@ -55,6 +56,9 @@ pub struct Options {
     /// What a request may take.
     #[serde(default)]
     pub limits: Limits,
+    /// Proxies in front of the gateway that are believed about who calls.
+    #[serde(default)]
+    pub trust: Trust,
 }
 
 /// The usage log's level.

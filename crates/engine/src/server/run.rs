@@ -128,7 +128,8 @@ impl Parts {
         let counters = Counters::open(&folder, CounterRoom::default())
             .map_err(|error| StartError::new("the rate-limit counters", &error))?;
         let pepper = options.pepper.0;
-        let shared = Arc::new(Shared::new(Arc::clone(&store), Arc::new(counters), pepper));
+        let shared = Shared::new(Arc::clone(&store), Arc::new(counters), pepper);
+        let shared = Arc::new(shared.trusting(options.trust.clone()));
         let control = Arc::new(ControlState::default());
         let cache = Cache::new(options.data_dir.join(CACHE_FILE), options.cache_key.0);
         let updater = Updater::new(Arc::clone(&store), Some(cache));
