@@ -115,6 +115,7 @@ fn main() -> Result<(), Fault> {
             version: Version::Http11,
             client: ([127, 0, 0, 1], 40_000).into(),
             tls: false,
+            server_name: None,
             port: 8000,
         };
         out.clear();

@@ -99,6 +99,7 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
         version: Version::Http11,
         client: ([192, 0, 2, 7], 4000).into(),
         tls: false,
+        server_name: None,
         port: 8000,
     };
     out.clear();

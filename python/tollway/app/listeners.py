@@ -15,7 +15,9 @@ __all__ = ["is_loopback", "open_listener", "public_address"]
 _BACKLOG = 4096
 
 
-def open_listener(name: str, address: str) -> socket.socket:
+def open_listener(
+    name: str, address: str, *, ipv6_only: bool = False, backlog: int | None = None
+) -> socket.socket:
     """Bind and listen on `host:port`; the error names the setting, so that it can be mended.
 
     Raises `TollwayError` where the address is taken, not ours or not resolvable.
@@ -29,8 +31,10 @@ def open_listener(name: str, address: str) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if ipv6_only and family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.bind(where)
-            listener.listen(_BACKLOG)
+            listener.listen(_BACKLOG if backlog is None else backlog)
         except OSError:
             listener.close()
             raise

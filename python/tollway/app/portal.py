@@ -37,6 +37,7 @@ def portal_app(shop: Shop) -> FastAPI:
     brand = content.current().portal.brand
     outbox = open_outbox(settings, shop.clock, brand)
     accounts = customer_accounts(shop, outbox)
+    proxy = settings.proxy_listeners[0]
     site = make_site(
         settings,
         "portal",
@@ -49,7 +50,8 @@ def portal_app(shop: Shop) -> FastAPI:
         Portal(
             site=site,
             proxy_url=settings.proxy_url,
-            proxy_port=int(settings.proxy_listen.rpartition(":")[2]),
+            proxy_scheme=proxy.scheme,
+            proxy_port=proxy.port,
             accounts=accounts,
             joining=Joining(shop, Subscribing(shop.store, shop.clock)),
             keys=OrganisationKeys(shop, outbox),
@@ -66,7 +68,7 @@ def portal_app(shop: Shop) -> FastAPI:
                 shop.store,
                 shop.gateways,
                 shop.clock,
-                address=settings.internal_proxy_url or local_origin(settings.proxy_listen),
+                address=settings.internal_proxy_url or local_origin(proxy.address, proxy.scheme),
                 public_url=settings.proxy_url,
             ),
         )

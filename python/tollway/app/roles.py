@@ -13,13 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from tollway.app.data_dir import claim_node, prepare, secret, write_run_file
 from tollway.app.listeners import is_loopback, open_listener, public_address
 from tollway.app.payments import check_options
+from tollway.app.proxy_listeners import OpenListener
 from tollway.app.redis import gateway_environment
 from tollway.app.settings import Role, Settings
 from tollway.app.supervisor import Child, Supervisor
@@ -73,12 +74,12 @@ _GATEWAY_COMMAND = (sys.executable, "-m", "tollway.gateway.process")
 
 
 def _prepare_gateway(
-    settings: Settings, proxy: socket.socket, status: socket.socket, *, lifeline: int | None
+    settings: Settings, proxies: Sequence[OpenListener], status: socket.socket, *, lifeline: int | None
 ) -> _GatewayLaunch:
     node = claim_node(settings)
     keys = derive_keys(secret(settings))
     options = {
-        "proxy_fds": [proxy.fileno()],
+        "listeners": [proxy.option() for proxy in proxies],
         "status_fd": status.fileno(),
         "lifeline_fd": lifeline,
         "workers": settings.gateway_workers,
@@ -94,7 +95,8 @@ def _prepare_gateway(
         "drain_seconds": _DRAIN_SECONDS,
         **traffic_options(settings),
     }
-    files = [proxy.fileno(), status.fileno(), node.lock, *([] if lifeline is None else [lifeline])]
+    lent = [*(proxy.socket.fileno() for proxy in proxies), status.fileno(), node.lock]
+    files = [*lent, *([] if lifeline is None else [lifeline])]
     return _GatewayLaunch(options, tuple(files))
 
 
@@ -108,19 +110,23 @@ def _check_secret(settings: Settings) -> None:
 
 
 def _serve_all(settings: Settings) -> None:
-    proxy = open_listener("TOLLWAY_PROXY_LISTEN", settings.proxy_listen)
+    proxies = [listener.open() for listener in settings.proxy_listeners]
     lent = _open_control(settings)
     status = open_listener("TOLLWAY_STATUS_LISTEN", settings.status_listen)
     # Port 0 is a real one by now: control and worker write links to these.
     settings = settings.model_copy(
         update={
             f"{name}_listen": _with_port(getattr(settings, f"{name}_listen"), listener)
-            for name, listener in {"proxy": proxy, **lent}.items()
+            for name, listener in lent.items()
+        }
+        | {
+            "proxy_listen": ", ".join(str(proxy.listener) for proxy in proxies),
+            "proxy_tls_listen": "off",
         }
     )
     # Only this process holds the pipe's other end: when it is gone, however it went, children read its end.
     lifeline, _held = os.pipe()
-    gateway = _prepare_gateway(settings, proxy, status, lifeline=lifeline)
+    gateway = _prepare_gateway(settings, proxies, status, lifeline=lifeline)
     environment = os.environ | settings.environment() | {_LIFELINE_FD: str(lifeline)}
 
     def start_gateway() -> subprocess.Popen[bytes]:
@@ -141,8 +147,8 @@ def _serve_all(settings: Settings) -> None:
             env=environment | {_LENT_FDS: json.dumps(files)},
         )
 
-    listeners = {"proxy": proxy, **lent, "status": status}
-    addresses = {name: public_address(listener) for name, listener in listeners.items()}
+    others = {name: public_address(listener) for name, listener in {**lent, "status": status}.items()}
+    addresses = _proxy_addresses(proxies) | others
     threading.Thread(target=_announce, args=(addresses,), name="announce", daemon=True).start()
     Supervisor(
         [
@@ -165,19 +171,28 @@ def _announce(addresses: dict[str, str]) -> None:
                 break
         connection.close()
         time.sleep(_READY_POLL_SECONDS)
-    lines = (f"  {name:<7} http://{address}\n" for name, address in addresses.items())
+    schemes = {"proxy-tls": "https"}
+    lines = (f"  {name:<9} {schemes.get(name, 'http')}://{address}\n" for name, address in addresses.items())
     sys.stdout.write("Tollway is ready\n" + "".join(lines))
     sys.stdout.flush()
 
 
+def _proxy_addresses(proxies: Sequence[OpenListener]) -> dict[str, str]:
+    """Return the first plain listener and the first with TLS, by name."""
+    addresses = {
+        "proxy-tls" if proxy.listener.tls else "proxy": proxy.public_address for proxy in reversed(proxies)
+    }
+    return dict(sorted(addresses.items()))
+
+
 def _serve_gateway(settings: Settings) -> None:
-    proxy = open_listener("TOLLWAY_PROXY_LISTEN", settings.proxy_listen)
+    proxies = [listener.open() for listener in settings.proxy_listeners]
     status = open_listener("TOLLWAY_STATUS_LISTEN", settings.status_listen)
-    launch = _prepare_gateway(settings, proxy, status, lifeline=None)
+    launch = _prepare_gateway(settings, proxies, status, lifeline=None)
     write_run_file(
         settings,
         {
-            "listen": {"proxy": public_address(proxy), "status": public_address(status)},
+            "listen": _proxy_addresses(proxies) | {"status": public_address(status)},
             "processes": {"gateway": os.getpid()},
         },
     )

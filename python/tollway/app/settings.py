@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tollway.app.proxy_listeners import ProxyListener, parse_proxy_listeners
 from tollway.kernel.errors import InvalidInput
 
 __all__ = ["Durability", "Listener", "Role", "Settings", "load_settings"]
@@ -53,6 +54,19 @@ def _optional_listener(value: object) -> object:
     return "off" if value in {"", "off"} else _listener(value)
 
 
+def _proxy_listeners(value: object) -> object:
+    if isinstance(value, str):
+        parse_proxy_listeners(value)
+    return value
+
+
+def _tls_listeners(value: object) -> object:
+    if not isinstance(value, str) or value in {"", "off"}:
+        return "off"
+    parse_proxy_listeners(value, tls=True)
+    return value
+
+
 def _origin(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -68,6 +82,12 @@ Listener = Annotated[str, BeforeValidator(_listener)]
 
 OptionalListener = Annotated[str, BeforeValidator(_optional_listener)]
 """A listener that `off` switches off."""
+
+ProxyListeners = Annotated[str, BeforeValidator(_proxy_listeners)]
+"""`host:port [ssl] [http2] [proxy_protocol] [backlog=N]`, several with commas between."""
+
+TlsListeners = Annotated[str, BeforeValidator(_tls_listeners)]
+"""The same with `ssl http2` understood; `off` switches them off."""
 
 Origin = Annotated[str, BeforeValidator(_origin)]
 """How others reach a listener: scheme and host, and a port where it isn't the scheme's own."""
@@ -159,7 +179,8 @@ class Settings(BaseSettings):
     redis_url: RedisUrl | None = Field(default=None, repr=False)
     secret_key: str | None = Field(default=None, repr=False)
     admin_token: str | None = Field(default=None, repr=False)
-    proxy_listen: Listener = "0.0.0.0:8000"
+    proxy_listen: ProxyListeners = "0.0.0.0:8000"
+    proxy_tls_listen: TlsListeners = Field(default="off")
     admin_listen: Listener = "127.0.0.1:8001"
     console_listen: OptionalListener = "127.0.0.1:8002"
     portal_listen: OptionalListener = "0.0.0.0:8003"
@@ -198,6 +219,14 @@ class Settings(BaseSettings):
     def usage_url(self) -> str:
         """The usage database's URL: with PostgreSQL, both are one database with tables of other names."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'usage.db'}"
+
+    @property
+    def proxy_listeners(self) -> tuple[ProxyListener, ...]:
+        """Where API clients are served; first those that anybody can call as it is."""
+        listeners = parse_proxy_listeners(self.proxy_listen)
+        if self.proxy_tls_listen != "off":
+            listeners += parse_proxy_listeners(self.proxy_tls_listen, tls=True)
+        return tuple(sorted(listeners, key=lambda listener: (listener.tls, listener.proxy_protocol)))
 
     @property
     def mail_folder(self) -> Path:
@@ -241,11 +270,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-def local_origin(listener: str) -> str:
+def local_origin(listener: str, scheme: str = "http") -> str:
     """Return how this machine reaches a listener; wildcards and loopback are called localhost."""
     host, _, port = listener.rpartition(":")
     local = host in {"0.0.0.0", "[::]", "127.0.0.1", "[::1]"}  # noqa: S104  # compared, not bound
-    return f"http://{'localhost' if local else host}:{port}"
+    return f"{scheme}://{'localhost' if local else host}:{port}"
 
 
 def load_settings(**flags: Any) -> Settings:

@@ -18,7 +18,12 @@ def serve(
     *,
     role: Annotated[Role, typer.Option(help="Which part to run; 'all' supervises the three.")] = Role.ALL,
     data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept.")] = None,
-    proxy_listen: Annotated[str | None, typer.Option(help="host:port for API clients.")] = None,
+    proxy_listen: Annotated[
+        str | None, typer.Option(help="host:port for API clients, several with commas; Kong's syntax.")
+    ] = None,
+    proxy_tls_listen: Annotated[
+        str | None, typer.Option(help="host:port for API clients over TLS, or off.")
+    ] = None,
     admin_listen: Annotated[str | None, typer.Option(help="host:port of the Admin API.")] = None,
     console_listen: Annotated[str | None, typer.Option(help="host:port of the console, or off.")] = None,
     portal_listen: Annotated[str | None, typer.Option(help="host:port of the portal, or off.")] = None,
@@ -34,6 +39,7 @@ def serve(
     settings = load_settings(
         data_dir=data_dir,
         proxy_listen=proxy_listen,
+        proxy_tls_listen=proxy_tls_listen,
         admin_listen=admin_listen,
         console_listen=console_listen,
         portal_listen=portal_listen,

@@ -349,8 +349,8 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ('{"proxy_fds": [3], "colour": 1}', "option colour: unknown field"),
-        ("{}", "missing field `proxy_fds`"),
+        ('{"listeners": [{"fd": 3}], "colour": 1}', "option colour: unknown field"),
+        ("{}", "missing field `listeners`"),
         ("[", "option .: "),
     ],
 )
@@ -360,7 +360,7 @@ def test_bad_options_are_named(options: str, text: str) -> None:
 
 
 def test_a_descriptor_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with GatewayProcess(tmp_path, proxy_fds=[250]) as gateway:
+    with GatewayProcess(tmp_path, listeners=[{"fd": 250}]) as gateway:
         status, said = gateway.wait()
     assert status == 1
-    assert said == "tollway gateway: option proxy_fds: descriptor 250 is not open; pass it on\n"
+    assert said == "tollway gateway: option listeners: descriptor 250 is not open; pass it on\n"

@@ -35,6 +35,8 @@ pub struct RequestHead<'a, H> {
     pub client: SocketAddr,
     /// Whether the request came over TLS.
     pub tls: bool,
+    /// The name that the client asked for in its TLS handshake (SNI), in lower case.
+    pub server_name: Option<&'a str>,
     /// The port that it was sent to.
     pub port: u16,
 }

@@ -115,6 +115,7 @@ impl Gateway {
             version: Version::Http11,
             client: "192.0.2.7:4321".parse().unwrap(),
             tls: false,
+            server_name: None,
             port: 8000,
         };
         match self.pipeline.begin(&mut self.exchange, &head, self.now) {

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
+
+use super::stream::Stream;
 
 /// What one buffer holds before it has to grow: a usual head, or a good piece of a body.
 pub const BUFFER_BYTES: usize = 16 * 1024;
@@ -122,7 +123,7 @@ impl Buffer {
     /// The stream's, or `OutOfMemory` for a buffer that is full at its greatest size.
     pub fn poll_fill(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         most: usize,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {

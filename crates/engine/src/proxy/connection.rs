@@ -4,21 +4,20 @@ use std::future::poll_fn;
 use std::io;
 use std::task::Poll;
 
-use tokio::net::TcpStream;
-
 use super::buffers::{BUFFER_BYTES, MOST_BUFFERED};
 use super::desk::Desk;
 use super::exchange::{self, After};
 use super::head::{HeadFault, Scan, leading_empty_lines};
 use super::heads_out::Peer;
 use super::linger::linger;
+use super::stream::Stream;
 use super::timers::{Alarm, Millis};
 use super::worker::Worker;
 use crate::phases::AnswerKind;
 
 /// A client's end, for as long as it is connected.
 pub(super) struct Client<'a> {
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub peer: Peer,
     pub worker: &'a Worker,
     pub alarm: Alarm,
@@ -35,7 +34,7 @@ enum Awaited {
 }
 
 /// Serves `stream` until either side ends it.
-pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: Peer) {
+pub(super) async fn serve(worker: &Worker, stream: Stream, peer: Peer) {
     let mut client = Client {
         stream,
         peer,
@@ -59,7 +58,8 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: Peer) {
             }
         };
         match after {
-            After::Close => return,
+            After::Close => return client.stream.say_farewell(),
+            After::Cut => return client.stream.cut(),
             After::Linger => return linger(&mut client).await,
             After::Keep => {}
         }

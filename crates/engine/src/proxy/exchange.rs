@@ -14,6 +14,8 @@ pub(super) enum After {
     Keep,
     /// Nothing more is read or written.
     Close,
+    /// The same, and the client must not take it for the end of the answer.
+    Cut,
     /// Closed for writing; what the client still sends is read and dropped.
     Linger,
 }
@@ -34,7 +36,7 @@ pub(super) async fn run(client: &mut Client<'_>, desk: &mut Desk, length: usize)
             exchange,
             ..
         } = &mut *desk;
-        let head = view(request, input.head(), client.peer);
+        let head = view(request, input.head(), &client.peer);
         worker.pipeline.borrow_mut().begin(exchange, &head, began)
     };
     if let Verdict::Count(asked) = verdict {

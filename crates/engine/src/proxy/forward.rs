@@ -41,7 +41,7 @@ pub(super) async fn forward(
         write_request(
             request,
             input.head(),
-            client.peer,
+            &client.peer,
             exchange,
             to_upstream.text(),
         );
@@ -92,9 +92,8 @@ pub(super) async fn forward(
 
     if completion != Completion::Complete {
         if length == BodyLength::UntilClose && !delivery.chunked {
-            // The usual end of the connection would be taken for the end of the body. Best effort: without it
-            // the client sees what any HTTP/1.0 client sees.
-            let _ = client.stream.set_zero_linger();
+            // The usual end of the connection would be taken for the end of the body.
+            return Ok(After::Cut);
         }
         return Ok(After::Close);
     }

@@ -1,5 +1,7 @@
 //! The heads that the gateway writes: the request's to the upstream, the answer's to the client.
 
+use std::rc::Rc;
+
 use super::framing::BodyLength;
 use super::head::{Field, HeaderLine};
 use super::request_head::RequestHead;
@@ -22,12 +24,16 @@ impl Headers for Lines<'_> {
 }
 
 /// Where a request came from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The client.
     pub client: std::net::SocketAddr,
     /// The port it called.
     pub port: u16,
+    /// Whether it came over TLS.
+    pub tls: bool,
+    /// The name that it asked for in its TLS handshake (SNI), in lower case.
+    pub server_name: Option<Rc<str>>,
 }
 
 /// The request as the phases see it.
@@ -35,7 +41,7 @@ pub struct Peer {
 pub fn view<'a>(
     request: &'a RequestHead,
     head: &'a [u8],
-    peer: Peer,
+    peer: &'a Peer,
 ) -> phases::RequestHead<'a, Lines<'a>> {
     phases::RequestHead {
         method: request.method.of_head(head),
@@ -48,7 +54,8 @@ pub fn view<'a>(
         },
         version: Version::minor(request.minor_version),
         client: peer.client,
-        tls: false,
+        tls: peer.tls,
+        server_name: peer.server_name.as_deref(),
         port: peer.port,
     }
 }
@@ -57,7 +64,7 @@ pub fn view<'a>(
 pub fn write_request(
     request: &RequestHead,
     head: &[u8],
-    peer: Peer,
+    peer: &Peer,
     exchange: &Exchange,
     out: &mut Vec<u8>,
 ) {

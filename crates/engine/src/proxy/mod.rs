@@ -6,6 +6,7 @@
 //! | [`framing`], [`chunked`] | find the end of bodies; no I/O |
 //! | [`heads_out`], [`outgoing`] | what is written |
 //! | [`buffers`], [`desk`], [`pool`], [`resolver`], [`timers`], [`clock`], [`date`] | what a thread's connections share |
+//! | [`stream`] | what connections run over |
 //! | [`connection`] | one client: request after request |
 //! | [`exchange`] | one request: judged, then answered or forwarded |
 //! | [`forward`], [`upstream`], [`way`], [`body`] | forwarding, both directions at once |
@@ -36,6 +37,7 @@ mod resolver;
 pub mod response_head;
 mod response_side;
 pub mod stats;
+pub mod stream;
 pub(crate) mod timers;
 mod upstream;
 mod way;

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 use super::framing::{write_chunk_size, write_last_chunk};
+use super::stream::Stream;
 
 /// Up to here a piece of body is copied behind the head: one copy is cheaper than a gathering write.
 const COPIED: usize = 8 * 1024;
@@ -113,7 +113,7 @@ impl Outgoing {
     /// The stream's; `WriteZero` where it takes nothing any more.
     pub fn poll_flush(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         borrowed: &[u8],
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
@@ -136,7 +136,7 @@ impl Outgoing {
             }
             self.took(written);
         }
-        Poll::Ready(Ok(()))
+        Pin::new(stream).poll_flush(context)
     }
 
     /// Starts over with the same bytes, on another connection. Only where nothing was borrowed.

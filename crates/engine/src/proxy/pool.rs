@@ -3,10 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::task::{Context, Waker};
 
-use tokio::net::TcpStream;
-
+use super::stream::Stream;
 use super::timers::Millis;
 
 /// Connections to upstreams that wait for their next request. The last one used is taken first, so that a
@@ -20,7 +18,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    stream: TcpStream,
+    stream: Stream,
     until: Millis,
 }
 
@@ -37,11 +35,11 @@ impl Pool {
 
     /// A connection to `address` that, as far as is known here, is still open.
     #[must_use]
-    pub fn take(&self, address: SocketAddr) -> Option<TcpStream> {
+    pub fn take(&self, address: SocketAddr) -> Option<Stream> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&address)?;
-        while let Some(Idle { stream, .. }) = connections.pop() {
-            if is_quiet(&stream) {
+        while let Some(Idle { mut stream, .. }) = connections.pop() {
+            if stream.is_quiet() {
                 return Some(stream);
             }
         }
@@ -49,7 +47,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose last answer was read to its end.
-    pub fn keep(&self, address: SocketAddr, stream: TcpStream, now: Millis) {
+    pub fn keep(&self, address: SocketAddr, stream: Stream, now: Millis) {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(address).or_default();
         if connections.len() < self.most_per_address {
@@ -63,7 +61,7 @@ impl Pool {
     /// Closes what waited too long or was closed by the other side.
     pub fn sweep(&self, now: Millis) {
         self.idle.borrow_mut().retain(|_, connections| {
-            connections.retain(|idle| idle.until > now && is_quiet(&idle.stream));
+            connections.retain_mut(|idle| idle.until > now && idle.stream.is_quiet());
             !connections.is_empty()
         });
     }
@@ -75,18 +73,14 @@ impl Pool {
     }
 }
 
-/// Nothing arrived on an unused connection: neither its end nor bytes that nobody asked for. Asks the runtime
-/// what it has already heard, and makes no system call.
-fn is_quiet(stream: &TcpStream) -> bool {
-    stream
-        .poll_read_ready(&mut Context::from_waker(Waker::noop()))
-        .is_pending()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
+
+    async fn connect(address: SocketAddr) -> std::io::Result<Stream> {
+        TcpStream::connect(address).await.map(Stream::Tcp)
+    }
 
     fn run(test: impl Future<Output = std::io::Result<()>>) {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -104,14 +98,15 @@ mod tests {
             let pool = Pool::new(8, 1000);
             let mut others = Vec::new();
             for _ in 0..2 {
-                pool.keep(address, TcpStream::connect(address).await?, 0);
+                pool.keep(address, connect(address).await?, 0);
                 others.push(listener.accept().await?.0);
             }
             drop(others.pop());
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            let taken = pool
-                .take(address)
-                .map(|stream| stream.local_addr().unwrap());
+            let taken = pool.take(address).map(|stream| match stream {
+                Stream::Tcp(stream) => stream.local_addr().unwrap(),
+                other => panic!("{other:?}"),
+            });
             assert_eq!(taken, Some(others[0].peer_addr()?), "the open one");
             assert!(pool.take(address).is_none());
             Ok(())
@@ -124,8 +119,8 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
             let pool = Pool::new(1, 1000);
-            pool.keep(address, TcpStream::connect(address).await?, 0);
-            pool.keep(address, TcpStream::connect(address).await?, 0);
+            pool.keep(address, connect(address).await?, 0);
+            pool.keep(address, connect(address).await?, 0);
             assert_eq!(pool.len(), 1);
             pool.sweep(999);
             assert_eq!(pool.len(), 1);

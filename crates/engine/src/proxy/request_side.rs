@@ -2,11 +2,10 @@
 
 use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
-
 use super::buffers::{Buffer, MOST_BUFFERED};
 use super::framing::{BodyLength, Decoder};
 use super::outgoing::Outgoing;
+use super::stream::Stream;
 use super::timers::{Millis, Timers};
 
 /// Why sending the request can't go on.
@@ -49,11 +48,11 @@ pub struct RequestSide {
 /// Both ends of the request's way, and the clock.
 pub struct Ends<'a> {
     /// The client.
-    pub client: &'a mut TcpStream,
+    pub client: &'a mut Stream,
     /// What was read from it.
     pub input: &'a mut Buffer,
     /// The upstream.
-    pub upstream: &'a mut TcpStream,
+    pub upstream: &'a mut Stream,
     /// What is to be written to it.
     pub out: &'a mut Outgoing,
     /// The clock.

@@ -4,12 +4,11 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use tokio::net::TcpStream;
-
 use super::buffers::{Buffer, BufferPool, MOST_BUFFERED};
 use super::framing::{BodyLength, Decoder};
 use super::head::{HeadFault, HeadLimits, Scan};
 use super::outgoing::Outgoing;
+use super::stream::Stream;
 use super::timers::{Millis, Timers};
 
 /// Why an answer can't be passed on.
@@ -38,7 +37,7 @@ pub enum BodyStep {
 #[derive(Debug)]
 pub struct UpstreamStream {
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// What was read; none while nothing has come.
     pub input: Option<Buffer>,
 }
@@ -79,7 +78,7 @@ pub struct Ends<'a> {
     /// The upstream.
     pub upstream: &'a mut UpstreamStream,
     /// The client.
-    pub client: &'a mut TcpStream,
+    pub client: &'a mut Stream,
     /// What is to be written to the client.
     pub out: &'a mut Outgoing,
     /// Spare buffers.

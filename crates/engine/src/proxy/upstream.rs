@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::answers::Failure;
+use super::stream::Stream;
 use super::worker::Worker;
 use crate::config::Upstream;
 use crate::phases::AnswerKind;
 
 /// A connection ready for a request.
 pub(super) struct Connected {
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub address: SocketAddr,
     /// It served requests before, so it may turn out to be closed already.
     pub reused: bool,
@@ -65,7 +66,7 @@ impl Attempts {
                 Ok(Ok(stream)) if stream.set_nodelay(true).is_ok() => {
                     worker.stats.connects.increment();
                     return Ok(Connected {
-                        stream,
+                        stream: Stream::Tcp(stream),
                         address,
                         reused: false,
                     });

@@ -1,7 +1,6 @@
 //! What the connections of one thread share, and the loop that accepts them.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +18,11 @@ use super::heads_out::Peer;
 use super::pool::Pool;
 use super::resolver::Resolver;
 use super::stats::WorkerStats;
+use super::stream::Stream;
 use super::timers::{TICK, Timers};
 use crate::phases::{Now, Pipeline};
 use crate::redis::Hub;
-use crate::server::options::{Limits, Timeouts};
+use crate::server::options::{Limits, Listener, Timeouts};
 use crate::usage_log::Shard;
 
 /// How many ticks lie between two looks at the unused upstream connections.
@@ -30,6 +30,27 @@ const TICKS_PER_SWEEP: u32 = 40;
 
 /// How long accepting rests after a fault that won't pass at once (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is spoken at a listener.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Protocols {
+    /// TLS, and nothing else.
+    pub tls: bool,
+    /// HTTP/2 beside HTTP/1.
+    pub http2: bool,
+    /// Every connection begins with a PROXY protocol header.
+    pub proxy_protocol: bool,
+}
+
+impl From<Listener> for Protocols {
+    fn from(listener: Listener) -> Self {
+        Self {
+            tls: listener.tls,
+            http2: listener.http2,
+            proxy_protocol: listener.proxy_protocol,
+        }
+    }
+}
 
 /// One thread's means of serving.
 pub struct Worker {
@@ -121,14 +142,22 @@ impl Worker {
     ///
     /// One connection at a time, and then the others' turn: several workers accept on one socket, and none
     /// should take all that came at once.
-    pub async fn accept(self: Rc<Self>, listener: TcpListener) {
+    pub async fn accept(self: Rc<Self>, listener: TcpListener, protocols: Protocols) {
         let port = listener.local_addr().map_or(0, |address| address.port());
         loop {
             while self.stats.open.get() >= self.most_connections {
                 self.closed.notified().await;
             }
             match listener.accept().await {
-                Ok((stream, client)) => self.start(stream, client, port),
+                Ok((stream, client)) => {
+                    let peer = Peer {
+                        client,
+                        port,
+                        tls: protocols.tls,
+                        server_name: None,
+                    };
+                    self.start(stream, peer);
+                }
                 Err(error) if is_passing(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -136,7 +165,7 @@ impl Worker {
         }
     }
 
-    fn start(self: &Rc<Self>, stream: TcpStream, client: SocketAddr, port: u16) {
+    fn start(self: &Rc<Self>, stream: TcpStream, peer: Peer) {
         // Small answers must not wait for the acknowledgement of the one before.
         if stream.set_nodelay(true).is_err() {
             return;
@@ -145,7 +174,7 @@ impl Worker {
         self.stats.open.increment();
         let open = Open(Rc::clone(self));
         tokio::task::spawn_local(async move {
-            connection::serve(&open.0, stream, Peer { client, port }).await;
+            connection::serve(&open.0, Stream::Tcp(stream), peer).await;
         });
     }
 

@@ -16,8 +16,8 @@ use crate::proxy::request_head::MOST_HEADERS;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// Listening TCP sockets, inherited and already listening; the gateway owns them from here on.
-    pub proxy_fds: Vec<RawFd>,
+    /// Where API clients are served.
+    pub listeners: Vec<Listener>,
     /// The listening TCP socket of `/livez`, `/readyz` and `/metrics`; none where nobody asks.
     #[serde(default)]
     pub status_fd: Option<RawFd>,
@@ -59,6 +59,23 @@ pub struct Options {
     /// Proxies in front of the gateway that are believed about who calls.
     #[serde(default)]
     pub trust: Trust,
+}
+
+/// A listening TCP socket for API clients, and what is spoken there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// The socket, inherited and already listening; the gateway owns it from here on.
+    pub fd: RawFd,
+    /// TLS, and nothing else.
+    #[serde(default)]
+    pub tls: bool,
+    /// HTTP/2 beside HTTP/1: by ALPN over TLS, else by prior knowledge.
+    #[serde(default)]
+    pub http2: bool,
+    /// Every connection begins with a PROXY protocol header, which says who the client is.
+    #[serde(default)]
+    pub proxy_protocol: bool,
 }
 
 /// The usage log's level.
@@ -195,8 +212,8 @@ impl Options {
         let limits = self.limits;
         let ranges: [(&str, u64, RangeInclusive<u64>); 10] = [
             (
-                "proxy_fds (their count)",
-                self.proxy_fds.len() as u64,
+                "listeners (their count)",
+                self.listeners.len() as u64,
                 1..=64,
             ),
             (
@@ -230,6 +247,14 @@ impl Options {
                 1..=1 << 20,
             ),
         ];
+        let unspoken =
+            (self.listeners.iter()).any(|listener| listener.tls || listener.proxy_protocol);
+        if unspoken {
+            return Err(BadOption {
+                option: "listeners".to_owned(),
+                problem: "TLS and the PROXY protocol aren't spoken yet".to_owned(),
+            });
+        }
         for (option, value, range) in ranges {
             if !range.contains(&value) {
                 let (least, most) = range.into_inner();
@@ -285,7 +310,7 @@ mod tests {
 
     fn document() -> Value {
         json!({
-            "proxy_fds": [3], "data_dir": "/d", "usage_log_dir": "/d/usage-log", "usage_log_level": "group",
+            "listeners": [{"fd": 3}], "data_dir": "/d", "usage_log_dir": "/d/usage-log", "usage_log_level": "group",
             "usage_log_budget_bytes": 1u64 << 30, "node": "0".repeat(32), "control_socket": "/d/control.sock",
             "pepper": "ab".repeat(32), "cache_key": "cd".repeat(32), "ready_needs_control": false,
             "drain_seconds": 10,
@@ -327,7 +352,11 @@ mod tests {
             fault(|v| v["limits"] = json!({"x": 1})).starts_with("option limits.x: unknown field")
         );
         assert!(fault(|v| v["workers"] = json!(0)).starts_with("option workers:"));
-        assert!(fault(|v| v["proxy_fds"] = json!([])).starts_with("option proxy_fds"));
+        assert!(fault(|v| v["listeners"] = json!([])).starts_with("option listeners"));
+        assert!(
+            fault(|v| v["listeners"][0]["ssl"] = json!(true))
+                .starts_with("option listeners[0].ssl: unknown field")
+        );
         assert!(
             fault(|v| v["usage_log_budget_bytes"] = json!(1))
                 .starts_with("option usage_log_budget_bytes")

@@ -22,6 +22,7 @@ use crate::limits::{CounterRoom, Counters};
 use crate::phases::Shared;
 use crate::proxy::clock::Clock;
 use crate::proxy::stats::WorkerStats;
+use crate::proxy::worker::Protocols;
 use crate::usage_log::{Level, LogConfig, UsageLog};
 
 /// The configuration's copy, below the data folder.
@@ -87,19 +88,22 @@ pub fn run(options: &Options) -> Result<(), StartError> {
 
 /// What the process was started with.
 struct Sockets {
-    proxy: Vec<TcpListener>,
+    proxy: Vec<(TcpListener, Protocols)>,
     status: Option<TcpListener>,
     lifeline: Option<OwnedFd>,
 }
 
 impl Sockets {
     fn inherit(options: &Options) -> Result<Self, StartError> {
-        let proxy = options.proxy_fds.iter();
+        let proxy = options.listeners.iter();
         let status = options.status_fd;
         let lifeline = options.lifeline_fd;
         Ok(Self {
             proxy: proxy
-                .map(|number| inherited::listener("option proxy_fds", *number))
+                .map(|listener| {
+                    let socket = inherited::listener("option listeners", listener.fd)?;
+                    Ok((socket, Protocols::from(*listener)))
+                })
                 .collect::<Result<_, _>>()?,
             status: status
                 .map(|number| inherited::listener("option status_fd", number))
@@ -160,7 +164,7 @@ impl Crew {
     fn start(
         options: &Options,
         parts: &Parts,
-        listeners: &[TcpListener],
+        listeners: &[(TcpListener, Protocols)],
         stage: &watch::Sender<Stage>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<()>), StartError> {
         let (ended, ends) = mpsc::unbounded_channel();

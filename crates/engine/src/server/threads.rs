@@ -14,7 +14,7 @@ use super::options::{Limits, Timeouts};
 use super::stop::Stage;
 use crate::phases::{Pipeline, Shared};
 use crate::proxy::stats::WorkerStats;
-use crate::proxy::worker::Worker;
+use crate::proxy::worker::{Protocols, Worker};
 use crate::usage_log::Shard;
 
 /// What every worker is given.
@@ -31,7 +31,7 @@ pub(super) struct Means {
 /// Starts the worker of number `number`, which accepts on its own copies of `listeners`.
 pub(super) fn start(
     number: usize,
-    listeners: &[TcpListener],
+    listeners: &[(TcpListener, Protocols)],
     shard: Arc<Shard>,
     stats: Arc<WorkerStats>,
     means: Means,
@@ -40,7 +40,7 @@ pub(super) fn start(
     let fault = |error: io::Error| StartError::new(&what, &error);
     let listeners: Vec<_> = listeners
         .iter()
-        .map(TcpListener::try_clone)
+        .map(|(listener, protocols)| Ok((listener.try_clone()?, *protocols)))
         .collect::<io::Result<_>>()
         .map_err(fault)?;
     thread::Builder::new()
@@ -57,7 +57,7 @@ pub(super) fn start(
 
 /// Serves until the last stage; what is still in flight then is dropped, which closes its bills.
 async fn serve(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Protocols)>,
     shard: Arc<Shard>,
     stats: Arc<WorkerStats>,
     mut means: Means,
@@ -73,10 +73,10 @@ async fn serve(
     let ticking = Rc::clone(&worker);
     tokio::task::spawn_local(async move { ticking.tick().await });
     let mut accepting = Vec::new();
-    for listener in listeners {
+    for (listener, protocols) in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         accepting.push(tokio::task::spawn_local(
-            Rc::clone(&worker).accept(listener),
+            Rc::clone(&worker).accept(listener, protocols),
         ));
     }
     // An error means that nobody can say stop any more: then it is time.

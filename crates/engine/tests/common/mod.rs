@@ -24,7 +24,7 @@ use tollway_engine::config::{ConfigStore, Progress, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
 use tollway_engine::phases::{Pipeline, Shared};
 use tollway_engine::proxy::stats::WorkerStats;
-use tollway_engine::proxy::worker::Worker;
+use tollway_engine::proxy::worker::{Protocols, Worker};
 use tollway_engine::server::options::{Limits, Timeouts};
 use tollway_engine::usage_log::{
     Completion, Cursors, Level, LogConfig, Reader, UsageLog, aggregate, method_name,
@@ -151,7 +151,9 @@ impl Gateway {
                 let ticking = Rc::clone(&worker);
                 tokio::task::spawn_local(async move { ticking.tick().await });
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let accepting = tokio::task::spawn_local(Rc::clone(&worker).accept(listener));
+                let accepting = tokio::task::spawn_local(
+                    Rc::clone(&worker).accept(listener, Protocols::default()),
+                );
                 let _ = stopped.await;
                 accepting.abort();
                 worker.drain().await;

@@ -33,11 +33,12 @@ class Portal:
     `content` is what the seller wrote, `offers` what is for sale, both as they are now;
     `trial` sends the calls of try-it.
     `proxy_url` is where API clients send their calls; None where it is whatever host they call the portal by,
-    with `proxy_port`. `mail_folder` is where mails go while no mail server is set.
+    with `proxy_scheme` and `proxy_port`. `mail_folder` is where mails go while no mail server is set.
     """
 
     site: Site
     proxy_url: str | None
+    proxy_scheme: str
     proxy_port: int
     accounts: Accounts
     joining: Joining
@@ -55,7 +56,7 @@ class Portal:
 
     def api_url(self, request: Request) -> str:
         """Return where API clients send their calls, without a slash at the end."""
-        return self.proxy_url or f"http://{request.url.hostname}:{self.proxy_port}"
+        return self.proxy_url or f"{self.proxy_scheme}://{request.url.hostname}:{self.proxy_port}"
 
     @staticmethod
     def member(request: Request) -> SignedIn:

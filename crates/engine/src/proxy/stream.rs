@@ -1,0 +1,129 @@
+//! What a connection may run over, towards clients and upstreams alike.
+//!
+//! An enum and not a trait object: on the way of plain TCP, which is most connections', it costs a comparison.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
+
+/// One end of a connection. Reading and writing are [`AsyncRead`]'s and [`AsyncWrite`]'s.
+#[derive(Debug)]
+pub enum Stream {
+    /// Plain TCP.
+    Tcp(TcpStream),
+    /// A socket of this machine's file system.
+    Unix(UnixStream),
+    /// TLS over TCP, its handshake done. Boxed: it is large, and most connections have none.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Ready when a read would tell something: bytes, the end, or a fault.
+    ///
+    /// Of TLS it takes in what is no data (session tickets come unasked after the handshake), so that it wakes
+    /// nobody for that.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub fn poll_read_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(context),
+            Self::Unix(stream) => stream.poll_read_ready(context),
+            Self::Tls(stream) => Pin::new(&mut **stream)
+                .poll_fill_buf(context)
+                .map_ok(|_| ()),
+        }
+    }
+
+    /// Nothing arrived on an unused connection: neither its end nor bytes that nobody asked for. Of sockets it asks
+    /// the runtime what that has already heard, and makes no system call.
+    pub fn is_quiet(&mut self) -> bool {
+        self.poll_read_ready(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    }
+
+    /// Says that nothing follows, where the kernel doesn't by itself: without TLS's farewell the other side takes
+    /// the end for a cut. To be dropped afterwards. Best effort: it waits for nothing.
+    pub fn say_farewell(&mut self) {
+        if let Self::Tls(stream) = self {
+            let mut context = Context::from_waker(Waker::noop());
+            let _ = Pin::new(&mut **stream).poll_shutdown(&mut context);
+        }
+    }
+
+    /// Sees to it that dropping the connection looks like a cut, not like its usual end. Best effort: a TLS
+    /// connection without farewell is one anyway, and a Unix socket has no way of saying it.
+    pub fn cut(&self) {
+        if let Self::Tcp(stream) = self {
+            let _ = stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, room),
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, room),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(context, room),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+        }
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// What TLS took and still holds is handed to the socket; sockets hold nothing back.
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+        }
+    }
+}
