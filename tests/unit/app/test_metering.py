@@ -149,7 +149,7 @@ def test_batches_grow_while_there_is_much_to_do(log: FakeLog, worker: MeteringWo
 
 
 def test_the_worker_rests_in_proportion_to_its_work(
-    log: FakeLog, worker: MeteringWorker, monkeypatch: pytest.MonkeyPatch
+    worker: MeteringWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent, rests = iter([0.001, 0.1, 5.0]), list[float]()
     now = 0.0

@@ -16,7 +16,7 @@ create_exception!(tollway._native, UsageLogError, PyException);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("UsageLogError", module.py().get_type::<UsageLogError>())?;
-    for alias in ["Cursor", "Fault", "Group"] {
+    for alias in ["Activity", "Cursor", "Fault", "Group"] {
         // What the stub calls these is a tuple; there at run time too, for annotations.
         module.add(alias, module.py().get_type::<PyTuple>())?;
     }
