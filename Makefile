@@ -84,7 +84,7 @@ screenshots: setup services ## the pictures in docs/images, taken from the shop
 
 bench: bench-gateway ## every benchmark
 
-bench-gateway: setup ## CPU per request beside nginx; writes bench/results/gateway.json
+bench-gateway: setup ## CPU per request and latencies beside nginx and others (20 minutes); writes bench/results
 	@$(BIN)/python -m tests.benchmarks.bench_gateway
 
 crash: setup ## the crash tests in their long form: 200 kills

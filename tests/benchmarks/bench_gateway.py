@@ -1,4 +1,4 @@
-"""`make bench-gateway`: CPU per request of the whole gateway, beside nginx plain and nginx doing the job.
+"""`make bench-gateway`: CPU per request and latencies, beside nginx, nginx + Lua, HAProxy and a TCP relay.
 
 The gateway under test has core 0 for itself; the upstream and the load share core 1. Rounds are interleaved,
 and what counts is the median of ratios taken within a round, with its interval.
@@ -8,143 +8,95 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import signal
 import sys
-from collections.abc import Sequence
+import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import replace
 
 from rich.console import Console
-from rich.table import Table
 
-from tests.benchmarks.paired import paired_ratio
+from tests.benchmarks import report
+from tests.benchmarks.loads import LOAD_CORE
 from tests.benchmarks.peers import Peer, Subject, upstream
-from tests.benchmarks.processes import cpu_us, pss_mib, settle
-from tests.benchmarks.scratch import ROOT, Scratch, install_programs
+from tests.benchmarks.programs import Programs, build_programs, install_programs
+from tests.benchmarks.rounds import Round, measure
+from tests.benchmarks.scenarios import REFERENCE, SCENARIOS, load_of
+from tests.benchmarks.scratch import Scratch
+from tests.benchmarks.targets import judge
 from tests.benchmarks.tollway import Tollway
-from tests.benchmarks.wrk import CONNECTIONS, run_wrk
 
-_GATEWAY_CORE, _LOAD_CORE = 0, 1
-_REFERENCE = "nginx"
-_RESULT = ROOT / "bench" / "results" / "gateway.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One gateway's numbers of one round."""
-
-    requests: int
-    cpu_us_per_request: float
-    all_processes_us_per_request: float
-    rps: float
-    p50_us: int
-    p99_us: int
-    pss_mib: float
-
-
-def measure(subject: Subject, scratch: Scratch, *, seconds: int, first_key: int) -> Round:
-    """Load a gateway once, and count its CPU until it rests again."""
-    before, gateway_before = cpu_us(subject.processes()), cpu_us(subject.gateway_processes())
-    load = run_wrk(
-        scratch.conf("wrk.lua"), subject.port, core=_LOAD_CORE, seconds=seconds, first_key=first_key
-    )
-    settle(subject.processes)
-    if isinstance(subject, Tollway):
-        _check_events(load.requests, subject.new_events())
-    everything = cpu_us(subject.processes()) - before
-    gateway = cpu_us(subject.gateway_processes()) - gateway_before
-    return Round(
-        requests=load.requests,
-        cpu_us_per_request=gateway / load.requests,
-        all_processes_us_per_request=everything / load.requests,
-        rps=load.requests / load.seconds,
-        p50_us=load.p50_us,
-        p99_us=load.p99_us,
-        pss_mib=pss_mib(subject.processes()),
-    )
-
-
-def _check_events(requests: int, events: int) -> None:
-    """Each answer that wrk counted is an event; it leaves up to one answer a connection uncounted."""
-    if not requests <= events <= requests + CONNECTIONS:
-        raise SystemExit(f"wrk counted {requests} answers, the usage log has {events}")
-
-
-def _running(name: str, scratch: Scratch) -> AbstractContextManager[Subject]:
-    if name == "tollway":
-        return Tollway.running(scratch, core=_GATEWAY_CORE)
-    return Peer.running(name, scratch, core=_GATEWAY_CORE)
-
-
-def show(rounds: dict[str, list[Round]], console: Console) -> None:
-    """Print the medians and the ratios."""
-    table = Table(title=f"Gateway, CPU per request; ratios to {_REFERENCE}, median of pairs and its interval")
-    for column in (
-        "gateway",
-        "CPU µs",
-        "all µs",
-        "ratio",
-        "interval",
-        "req/s",
-        "p50 µs",
-        "p99 µs",
-        "PSS MiB",
-    ):
-        table.add_column(column, justify="left" if column == "gateway" else "right")
-    reference = [one.all_processes_us_per_request for one in rounds.get(_REFERENCE, [])]
-    for name, own in rounds.items():
-        ratio = interval = ""
-        if reference:
-            paired = paired_ratio([one.all_processes_us_per_request for one in own], reference)
-            ratio = f"{paired.median:.2f}"
-            interval = f"{paired.low:.2f} to {paired.high:.2f} ({paired.confidence:.0%})"
-        summary = _summary(own)
-        table.add_row(
-            name,
-            f"{summary['cpu_us_per_request']:.1f}",
-            f"{summary['all_processes_us_per_request']:.1f}",
-            ratio,
-            interval,
-            f"{summary['rps']:,.0f}",
-            f"{summary['p50_us']:,.0f}",
-            f"{summary['p99_us']:,.0f}",
-            f"{summary['pss_mib']:.1f}",
-        )
-    console.print(table)
-
-
-def _summary(rounds: Sequence[Round]) -> dict[str, float]:
-    fields = ("cpu_us_per_request", "all_processes_us_per_request", "rps", "p50_us", "p99_us", "pss_mib")
-    return {name: round(median(getattr(one, name) for one in rounds), 2) for name in fields}
+_GATEWAY_CORE = 0
+_NAMES = tuple(scenario.name for scenario in SCENARIOS)
 
 
 def main() -> None:
-    """Run the rounds, print the table, write bench/results/gateway.json."""
+    """Run the scenarios, print tables and verdicts; write bench/results where nothing was left out."""
     parser = argparse.ArgumentParser(prog="bench_gateway", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=int, default=4, help="length of one gateway's load in a round")
-    parser.add_argument("--gateways", default="tollway,nginx_plain,nginx", help="also nginx_lua, haproxy")
+    parser.add_argument("--scenarios", default=",".join(_NAMES), help="some of them, separated by commas")
+    parser.add_argument("--gateways", help="some of them, separated by commas")
+    parser.add_argument(
+        "--rounds", type=int, help="instead of each scenario's own number (9 where a target depends on it)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        help="length of one gateway's load in a round, instead of each scenario's own (main: 10, so that the"
+        " worker's periodic commit is in its steady state)",
+    )
     options = parser.parse_args()
-    names = options.gateways.split(",")
+    chosen = [scenario for scenario in SCENARIOS if scenario.name in options.scenarios.split(",")]
+    only = options.gateways.split(",") if options.gateways else None
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the gateways end with it
-    install_programs(set(names))
-    console, scratch = Console(width=130), Scratch()
-    rounds: dict[str, list[Round]] = {name: [] for name in names}
+    began, console = time.monotonic(), Console(width=150)
+    names = list(
+        dict.fromkeys(name for scenario in chosen for name in scenario.subjects if not only or name in only)
+    )
+    install_programs(names)
+    programs, scratch = build_programs(), Scratch()
+    measured: dict[str, dict[str, list[Round]]] = {}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(upstream(scratch, core=_LOAD_CORE))
-        subjects = [stack.enter_context(_running(name, scratch)) for name in names]
-        for number in range(options.rounds + 1):
-            shift = number % len(subjects)
-            for subject in subjects[shift:] + subjects[:shift]:
-                one = measure(subject, scratch, seconds=options.seconds if number else 1, first_key=number)
-                if number:  # round 0 fills caches and pools
-                    rounds[subject.name].append(one)
-            console.print(f"round {number} of {options.rounds}", highlight=False)
-    show(rounds, console)
-    _RESULT.parent.mkdir(parents=True, exist_ok=True)
-    _RESULT.write_text(json.dumps({name: _summary(own) for name, own in rounds.items()}, indent=2) + "\n")
+        stack.enter_context(upstream(scratch, core=LOAD_CORE))
+        subjects = _Subjects(scratch, programs, stack)
+        for scenario in chosen:
+            running = [subjects.running(name) for name in scenario.subjects if name in names]
+            count, seconds = options.rounds or scenario.rounds, options.seconds or scenario.seconds
+            reference = next((subject for subject in running if subject.name == REFERENCE), None)
+            load = load_of(scenario, scratch, programs, reference, seconds=seconds)
+            measured[scenario.name] = rounds = {subject.name: [] for subject in running}
+            for subject in running:  # fills caches and pools
+                measure(subject, replace(load, seconds=1), first_key=0)
+            for number in range(1, count + 1):
+                shift = number % len(running)
+                for subject in running[shift:] + running[:shift]:
+                    rounds[subject.name].append(measure(subject, load, first_key=number))
+                console.print(f"{scenario.name}: round {number} of {count}", highlight=False)
+            report.show(scenario, rounds, console)
+    verdicts = judge(measured)
+    for verdict in verdicts:
+        console.print(str(verdict), highlight=False)
+    took = time.monotonic() - began
+    console.print(f"took {took / 60:.1f} minutes", highlight=False)
+    if only is None and not options.rounds and not options.seconds and len(chosen) == len(SCENARIOS):
+        report.write(measured, verdicts, seconds=took)
+
+
+class _Subjects:
+    """The gateways, each started when a scenario first needs it."""
+
+    def __init__(self, scratch: Scratch, programs: Programs, stack: contextlib.ExitStack) -> None:
+        self._scratch, self._programs, self._stack = scratch, programs, stack
+        self._running: dict[str, Subject] = {}
+
+    def running(self, name: str) -> Subject:
+        if name not in self._running:
+            self._running[name] = self._stack.enter_context(self._start(name))
+        return self._running[name]
+
+    def _start(self, name: str) -> AbstractContextManager[Subject]:
+        if name.startswith("tollway"):
+            return Tollway.running(name, self._scratch, core=_GATEWAY_CORE)
+        return Peer.running(name, self._scratch, self._programs, core=_GATEWAY_CORE)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.benchmarks.processes import tree
+from tests.benchmarks.programs import Programs
 from tests.benchmarks.scratch import Scratch
 
 __all__ = ["UPSTREAM_PORT", "Peer", "Subject", "pinned", "upstream", "wait_for_port"]
@@ -19,10 +20,17 @@ __all__ = ["UPSTREAM_PORT", "Peer", "Subject", "pinned", "upstream", "wait_for_p
 UPSTREAM_PORT = 19000
 _PROGRAM = {"nginx": "/usr/sbin/nginx", "haproxy": "/usr/sbin/haproxy"}
 _CONFIGURATIONS = {
-    "nginx_plain": ("nginx_plain.conf", 18001),
-    "nginx": ("nginx_native.conf", 18002),
-    "nginx_lua": ("nginx_lua.conf", 18003),
-    "haproxy": ("haproxy.cfg", 18004),
+    "nginx_plain": "nginx_plain.conf",
+    "nginx": "nginx_native.conf",
+    "nginx_lua": "nginx_lua.conf",
+    "haproxy": "haproxy.cfg",
+}
+_PORTS = {
+    "nginx_plain": {"http": 18001},
+    "nginx": {"http": 18002},
+    "nginx_lua": {"http": 18003},
+    "haproxy": {"http": 18004},
+    "relay": {"http": 18005},
 }
 
 
@@ -30,7 +38,8 @@ class Subject(Protocol):
     """A gateway under test."""
 
     name: str
-    port: int
+    ports: dict[str, int]
+    """By scheme."""
 
     def processes(self) -> list[int]:
         """Every process of it."""
@@ -38,14 +47,17 @@ class Subject(Protocol):
     def gateway_processes(self) -> list[int]:
         """Those of them that carry requests."""
 
+    def check(self, requests: int, connections: int) -> None:
+        """Raise SystemExit where so many answers can't be what it gave since the last call."""
+
 
 class Peer:
-    """nginx or HAProxy with one of the configurations in bench/peers."""
+    """nginx or HAProxy with one of the configurations in bench/peers, or the relay."""
 
     def __init__(self, name: str, pid: int) -> None:
         """Name a running peer; `pid` is its first process."""
         self.name = name
-        self.port = _CONFIGURATIONS[name][1]
+        self.ports = _PORTS[name]
         self._pid = pid
 
     def processes(self) -> list[int]:
@@ -54,13 +66,20 @@ class Peer:
 
     gateway_processes = processes
 
+    def check(self, requests: int, connections: int) -> None:
+        """It has nothing to check."""
+
     @classmethod
     @contextlib.contextmanager
-    def running(cls, name: str, scratch: Scratch, *, core: int) -> Iterator[Peer]:
+    def running(cls, name: str, scratch: Scratch, programs: Programs, *, core: int) -> Iterator[Peer]:
         """Run a peer until the block ends."""
-        file, port = _CONFIGURATIONS[name]
+        port = _PORTS[name]["http"]
+        if name == "relay":
+            command = [str(programs.relay), f"127.0.0.1:{port}", f"127.0.0.1:{UPSTREAM_PORT}"]
+        else:
+            command = _command(scratch.conf(_CONFIGURATIONS[name]))
         log = scratch.path / "logs" / f"{name}.out"
-        with pinned(_command(scratch.conf(file)), port=port, core=core, log=log) as pid:
+        with pinned(command, port=port, core=core, log=log) as pid:
             wait_for_port(port)
             yield cls(name, pid)
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["ROOT", "Scratch", "install_programs"]
+__all__ = ["ROOT", "Scratch"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _PEERS = ROOT / "bench" / "peers"
-_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-_LUA = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
 
 
 class Scratch:
@@ -39,20 +36,3 @@ class Scratch:
         """Return (key, consumer) of every consumer."""
         lines = (self.path / "keys.txt").read_text(encoding="ascii").splitlines()
         return [(key, consumer) for key, consumer, _ in map(str.split, lines)]
-
-
-def install_programs(peers: set[str]) -> None:
-    """Install what the run needs and this machine lacks.
-
-    Raises SystemExit with the command to run where it may not.
-    """
-    wanted = {"nginx", "wrk"} | ({"haproxy"} & peers)
-    packages = [name for name in sorted(wanted) if shutil.which(name, path=_PATH) is None]
-    if "nginx_lua" in peers and not Path(_LUA).exists():
-        packages += ["libnginx-mod-http-lua", "lua-cjson"]
-    if not packages:
-        return
-    if os.geteuid() != 0:
-        raise SystemExit(f"run this, then again:  sudo apt-get install {' '.join(packages)}")
-    for command in (["update"], ["install", "-y", *packages]):
-        subprocess.run(["apt-get", "-qq", *command], check=True, stdout=subprocess.DEVNULL)

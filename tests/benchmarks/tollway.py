@@ -22,20 +22,19 @@ from tollway.metering.models import CursorVector
 
 __all__ = ["Tollway"]
 
-_PROXY, _ADMIN, _STATUS = 18000, 18080, 18081
+_FIRST_PORT = {"tollway": 18100, "tollway_strict": 18110}
 _UPSTREAM = f"http://127.0.0.1:{UPSTREAM_PORT}"
 _PATIENCE = 120.0
 _MARK_EVERY = timedelta(milliseconds=50)
 
 
 class Tollway:
-    """A running `tollway serve`, doing key-auth, rate-limiting and the usage log at level `group`."""
+    """A running `tollway serve`, doing key-auth, rate-limiting and the usage log (`group`, or `strict`)."""
 
-    name = "tollway"
-    port = _PROXY
-
-    def __init__(self, pid: int, data_dir: Path) -> None:
+    def __init__(self, name: str, pid: int, data_dir: Path) -> None:
         """Name a running supervisor and its data folder."""
+        self.name = name
+        self.ports = {"http": _FIRST_PORT[name]}
         self._pid = pid
         self._data_dir = data_dir
         self._log = NativeUsageLog(data_dir / "usage-log")
@@ -50,7 +49,13 @@ class Tollway:
         facts = json.loads((self._data_dir / "run.json").read_text(encoding="utf-8"))
         return [facts["processes"]["gateway"]]
 
-    def new_events(self) -> int:
+    def check(self, requests: int, connections: int) -> None:
+        """Each answer counted is an event; wrk leaves up to one answer a connection uncounted."""
+        events = self._new_events()
+        if not requests <= events <= requests + connections:
+            raise SystemExit(f"{requests} answers were counted, the usage log has {events}")
+
+    def _new_events(self) -> int:
         """Return how many complete exchanges with status 200 the usage log has gained since the last call."""
         time.sleep(3 * _MARK_EVERY.total_seconds())
         view = self._log.view()
@@ -65,24 +70,25 @@ class Tollway:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, scratch: Scratch, *, core: int) -> Iterator[Tollway]:
+    def running(cls, name: str, scratch: Scratch, *, core: int) -> Iterator[Tollway]:
         """Load the configuration, and run Tollway on one core until the block ends."""
-        data_dir = scratch.path / "tollway"
+        data_dir = scratch.path / name
         _configure(data_dir, scratch.keys())
+        proxy, admin, status = range(_FIRST_PORT[name], _FIRST_PORT[name] + 3)
         environment = {
             "TOLLWAY_DATA_DIR": str(data_dir),
-            "TOLLWAY_PROXY_LISTEN": f"127.0.0.1:{_PROXY}",
-            "TOLLWAY_ADMIN_LISTEN": f"127.0.0.1:{_ADMIN}",
+            "TOLLWAY_PROXY_LISTEN": f"127.0.0.1:{proxy}",
+            "TOLLWAY_ADMIN_LISTEN": f"127.0.0.1:{admin}",
             "TOLLWAY_CONSOLE_LISTEN": "off",
             "TOLLWAY_PORTAL_LISTEN": "off",
-            "TOLLWAY_STATUS_LISTEN": f"127.0.0.1:{_STATUS}",
-            "TOLLWAY_USAGE_LOG_LEVEL": "group",
+            "TOLLWAY_STATUS_LISTEN": f"127.0.0.1:{status}",
+            "TOLLWAY_USAGE_LOG_LEVEL": name.partition("_")[2] or "group",
         }
         command = [sys.executable, "-m", "tollway", "serve"]
-        log = scratch.path / "logs" / "tollway.out"
-        with pinned(command, port=_PROXY, core=core, log=log, environment=environment) as pid:
-            _wait_ready()
-            yield cls(pid, data_dir)
+        log = scratch.path / "logs" / f"{name}.out"
+        with pinned(command, port=proxy, core=core, log=log, environment=environment) as pid:
+            _wait_ready(status)
+            yield cls(name, pid, data_dir)
 
 
 def _configure(data_dir: Path, keys: list[tuple[str, str]]) -> None:
@@ -99,14 +105,14 @@ def _configure(data_dir: Path, keys: list[tuple[str, str]]) -> None:
         store.import_consumers(ImportRow(username=consumer, keys=(key,)) for key, consumer in keys)
 
 
-def _wait_ready() -> None:
+def _wait_ready(status: int) -> None:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{_STATUS}/readyz", timeout=5) as answer,
+            urllib.request.urlopen(f"http://127.0.0.1:{status}/readyz", timeout=5) as answer,
         ):
             if answer.status == 200:
                 return
         time.sleep(0.1)
-    raise SystemExit("tollway isn't ready; see .build/bench/logs/tollway.out")
+    raise SystemExit("tollway isn't ready; see .build/bench/logs")
