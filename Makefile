@@ -12,7 +12,7 @@ STORIES := $(addprefix tests/e2e/journeys/test_,customer.py seller.py)
 ON_BOTH := tests/unit tests/contract tests/integration $(STORIES)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash wheel clean toolchains
+.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash soak wheel clean toolchains
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -86,6 +86,10 @@ bench: bench-gateway ## every benchmark
 
 bench-gateway: setup ## CPU per request and latencies beside nginx and others (20 minutes); writes bench/results
 	@$(BIN)/python -m tests.benchmarks.bench_gateway
+
+SOAK_SECONDS ?= 3600
+soak: setup ## an hour of mixed traffic; fails unless memory stays flat; writes bench/results/soak.json
+	@$(BIN)/python -m tests.benchmarks.soak --seconds $(SOAK_SECONDS)
 
 crash: setup ## the crash tests in their long form: 200 kills
 	TOLLWAY_TEST_KILLS=200 $(BIN)/pytest -q tests/integration/crash
