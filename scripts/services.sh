@@ -13,6 +13,7 @@ need postgresql /usr/lib/postgresql/*/bin/initdb
 need redis-server /usr/bin/redis-server
 need rabbitmq-server /usr/sbin/rabbitmq-server
 need poppler-utils /usr/bin/pdftotext
+need nginx-light /usr/sbin/nginx
 [ "${#packages[@]}" = 0 ] && exit 0
 echo "installing ${packages[*]} (Debian packages; the first time only)"
 as_root=()

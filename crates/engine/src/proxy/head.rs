@@ -196,8 +196,11 @@ pub(super) fn classify_in_either(name: &[u8]) -> Field {
         10 if is(b"connection") => Field::Connection,
         10 if is(b"keep-alive") => Field::HopByHop,
         14 if is(b"content-length") => Field::ContentLength,
+        // An upstream that turns header names into variables can't tell `_` from `-`: framing isn't said so.
+        14 if is(b"content_length") => Field::HopByHop,
         16 if is(b"proxy-connection") => Field::HopByHop,
         17 if is(b"transfer-encoding") => Field::TransferEncoding,
+        17 if is(b"transfer_encoding") => Field::HopByHop,
         _ => Field::EndToEnd,
     }
 }

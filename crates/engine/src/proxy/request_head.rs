@@ -93,11 +93,14 @@ impl RequestHead {
         if method == b"CONNECT" || method == b"TRACE" {
             return Err(HeadFault::Method);
         }
+        // A fragment is the client's own business (RFC 9112, 3.2): part of the path to one reader, dropped by another.
         if !target
             .iter()
-            .all(|byte| matches!(byte, 0x21..=0x7e | 0x80..))
+            .all(|byte| matches!(byte, 0x21..=0x22 | 0x24..=0x7e | 0x80..))
         {
-            return Err(HeadFault::Malformed("a control character in the target"));
+            return Err(HeadFault::Malformed(
+                "a control character or # in the target",
+            ));
         }
         let (authority, local) = match target {
             [b'/', ..] => (None, target),
@@ -116,6 +119,10 @@ impl RequestHead {
         let (path, query) = local.split_at(mark);
         if path.is_empty() {
             return Err(HeadFault::Malformed("an absolute target without a path"));
+        }
+        if memchr::memchr(b'%', path).is_some() && path.windows(3).any(|three| three == b"%00") {
+            // The path's end to whoever keeps it as a C string.
+            return Err(HeadFault::Malformed("an escaped NUL in the path"));
         }
         self.path = Span::of(head, path);
         self.query = query.get(1..).map(|query| Span::of(head, query));
@@ -161,11 +168,31 @@ impl RequestHead {
     }
 }
 
-/// `host[:port]`, nothing that a URL could hide in it.
+/// `host[:port]`, nothing that a URL could hide in it, and one port at most.
 fn check_authority(authority: &[u8]) -> Result<(), HeadFault> {
-    let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'~');
-    if authority.is_empty() || !authority.iter().all(plain) {
-        return Err(HeadFault::Malformed("a bad Host"));
+    const BAD: HeadFault = HeadFault::Malformed("a bad Host");
+    let is_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~');
+    let is_address =
+        |byte: &u8| matches!(byte, b'a'..=b'f' | b'A'..=b'F' | b'0'..=b'9' | b':' | b'.');
+    let (host, is_good, port) = if let [b'[', rest @ ..] = authority {
+        let end = memchr::memchr(b']', rest).ok_or(BAD)?;
+        (
+            &rest[..end],
+            rest[..end].iter().all(is_address),
+            &rest[end + 1..],
+        )
+    } else {
+        let end = memchr::memchr(b':', authority).unwrap_or(authority.len());
+        let (host, port) = authority.split_at(end);
+        (host, host.iter().all(is_name), port)
+    };
+    let port_is_good = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if host.is_empty() || !is_good || !port_is_good {
+        return Err(BAD);
     }
     Ok(())
 }

@@ -171,8 +171,8 @@ impl Client {
     fn line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") {
-                let line = self.buffer.drain(..end + 2).take(end).collect();
-                return Some(String::from_utf8(line).unwrap());
+                let line = self.buffer.drain(..end + 2).take(end);
+                return Some(line.map(char::from).collect());
             }
             self.fill()?;
         }

@@ -7,6 +7,7 @@
 )]
 
 pub mod client;
+pub mod corpus;
 pub mod upstream;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub struct Setup {
     pub route: Value,
     /// The plugins.
     pub plugins: Value,
+    /// Rows of the keyed tables, by table.
+    pub rows: Vec<(&'static str, Value)>,
 }
 
 /// A running gateway with one worker.
@@ -107,6 +110,7 @@ impl Gateway {
             service: json!({}),
             route: json!({}),
             plugins: json!([]),
+            rows: Vec::new(),
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
@@ -121,6 +125,10 @@ impl Gateway {
         let mut updater = Updater::new(Arc::clone(&store), None);
         let begin = json!({"type": "full_begin", "version": 1, "base": base(upstream, &setup)});
         updater.frame(&begin.to_string()).unwrap();
+        for (table, rows) in &setup.rows {
+            let rows = json!({"type": "rows", "table": table, "rows": rows});
+            updater.frame(&rows.to_string()).unwrap();
+        }
         let applied = updater
             .frame(r#"{"type": "full_end", "version": 1}"#)
             .unwrap();
