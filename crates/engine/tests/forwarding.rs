@@ -9,6 +9,7 @@ mod common;
 use common::client::Client;
 use common::upstream::{Upstream, pause};
 use common::{Gateway, one};
+use serde_json::json;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const GET: &str = "GET /x HTTP/1.1\r\nHost: api.example\r\n\r\n";
@@ -315,6 +316,53 @@ fn an_absolute_target_overrules_host() {
         (request.line(), request.header("host")),
         ("GET /p?q HTTP/1.1", Some("real.example:8000"))
     );
+}
+
+#[test]
+fn an_absolute_target_may_be_of_either_scheme_and_without_a_path() {
+    let upstream = Upstream::answering(OK);
+    let gateway = Gateway::start(upstream.address);
+    let mut client = Client::connect(gateway.address);
+    for (target, line) in [
+        ("https://real.example/p", "GET /p HTTP/1.1"),
+        ("HTTP://real.example", "GET / HTTP/1.1"),
+        ("http://real.example?q=/x", "GET /?q=/x HTTP/1.1"),
+    ] {
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: other\r\n\r\n"));
+        assert_eq!(client.response("GET").status, 200, "{target}");
+        let request = upstream.requests().pop().unwrap();
+        assert_eq!(request.line(), line);
+        assert_eq!(request.header("host"), Some("real.example"));
+    }
+}
+
+#[test]
+fn a_question_about_the_server_itself_goes_where_its_host_leads() {
+    let upstream = Upstream::answering(OK);
+    let gateway = Gateway::with(upstream.address, |setup| {
+        setup.route = json!({"paths": null, "hosts": ["api.example"]});
+    });
+    let ask = |host| {
+        let head = format!("OPTIONS * HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        Client::ask(gateway.address, head).status
+    };
+    assert_eq!((ask("api.example"), ask("other.example")), (200, 404));
+    assert_eq!(upstream.requests()[0].line(), "OPTIONS * HTTP/1.1");
+}
+
+#[test]
+fn via_tells_the_version_that_came_in() {
+    let upstream = Upstream::answering(
+        "HTTP/1.0 200 OK\r\nVia: 1.1 cache\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok",
+    );
+    let gateway = Gateway::start(upstream.address);
+    for (version, via) in [("HTTP/1.0", "1.0 tollway"), ("HTTP/1.1", "1.1 tollway")] {
+        let head = format!("GET / {version}\r\nHost: a\r\nVia: 1.0 fred\r\n\r\n");
+        let response = Client::ask(gateway.address, head);
+        assert_eq!(response.all("via"), ["1.1 cache", "1.0 tollway"]);
+        let request = upstream.requests().pop().unwrap();
+        assert_eq!(request.all("via"), ["1.0 fred", via]);
+    }
 }
 
 #[test]

@@ -209,6 +209,18 @@ class Settings(BaseSettings):
     """Proxies in front of the gateway that are believed about who calls."""
     real_ip_header: HeaderName = "X-Real-IP"
     real_ip_recursive: bool = False
+    head_timeout_seconds: float = Field(default=60, ge=0.001, le=86_400)
+    """Timeouts towards clients; those towards an upstream are its service's."""
+    body_timeout_seconds: float = Field(default=60, ge=0.001, le=86_400)
+    send_timeout_seconds: float = Field(default=60, ge=0.001, le=86_400)
+    idle_timeout_seconds: float = Field(default=65, ge=0.001, le=86_400)
+    request_timeout_seconds: float | None = Field(default=None, ge=0.001, le=86_400)
+    upstream_idle_seconds: float = Field(default=60, ge=0, le=86_400)
+    connection_requests: int = Field(default=10_000, ge=1)
+    max_request_line_bytes: int = Field(default=8_192, ge=64, le=1 << 20)
+    max_head_bytes: int = Field(default=32_768, ge=1_024, le=1 << 20)
+    max_headers: int = Field(default=100, ge=8, le=256)
+    max_body_bytes: int | None = Field(default=None, ge=1)
 
     @property
     def main_url(self) -> str:

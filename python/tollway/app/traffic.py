@@ -11,10 +11,30 @@ __all__ = ["traffic_options"]
 
 def traffic_options(settings: Settings) -> dict[str, Any]:
     """Return the options by which `settings` say it; see docs/maintainer/gateway-process.md."""
+    whole = settings.request_timeout_seconds
     return {
         "trust": {
             "ips": [block for block in settings.trusted_ips.split(",") if block],
             "real_ip_header": settings.real_ip_header,
             "real_ip_recursive": settings.real_ip_recursive,
         },
+        "timeouts": {
+            "client_header_ms": _ms(settings.head_timeout_seconds),
+            "client_body_ms": _ms(settings.body_timeout_seconds),
+            "client_send_ms": _ms(settings.send_timeout_seconds),
+            "client_idle_ms": _ms(settings.idle_timeout_seconds),
+            "upstream_idle_ms": _ms(settings.upstream_idle_seconds),
+            "request_ms": None if whole is None else _ms(whole),
+        },
+        "limits": {
+            "request_line_bytes": settings.max_request_line_bytes,
+            "head_bytes": settings.max_head_bytes,
+            "header_count": settings.max_headers,
+            "body_bytes": settings.max_body_bytes,
+            "requests_per_connection": settings.connection_requests,
+        },
     }
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

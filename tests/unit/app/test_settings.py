@@ -71,6 +71,14 @@ def test_trusted_proxies_are_blocks_of_addresses(monkeypatch: pytest.MonkeyPatch
         load_settings()
 
 
+def test_what_a_request_may_take_reaches_the_gateway() -> None:
+    usual = traffic_options(Settings())
+    assert (usual["timeouts"]["request_ms"], usual["limits"]["body_bytes"]) == (None, None)
+    options = traffic_options(Settings(request_timeout_seconds=1.5, max_body_bytes=7, idle_timeout_seconds=2))
+    assert (options["timeouts"]["request_ms"], options["timeouts"]["client_idle_ms"]) == (1500, 2000)
+    assert options["limits"]["body_bytes"] == 7
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings(secret_key="s" * 20, admin_token="t" * 20)
     assert "sss" not in repr(settings)

@@ -12,6 +12,10 @@ pub enum AnswerKind {
     HeadersTooLarge,
     /// The client took too long to send it.
     RequestTimeout,
+    /// The body is longer than allowed.
+    BodyTooLarge,
+    /// The client expects what the gateway doesn't know.
+    ExpectationFailed,
     /// No route matches.
     NoRoute,
     /// The route has no service.
@@ -54,11 +58,13 @@ pub enum AnswerKind {
 
 impl AnswerKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::BadRequest,
         Self::UriTooLong,
         Self::HeadersTooLarge,
         Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::ExpectationFailed,
         Self::NoRoute,
         Self::NoService,
         Self::NeedsTls,
@@ -88,6 +94,8 @@ impl AnswerKind {
             Self::UriTooLong => "uri_too_long",
             Self::HeadersTooLarge => "headers_too_large",
             Self::RequestTimeout => "request_timeout",
+            Self::BodyTooLarge => "body_too_large",
+            Self::ExpectationFailed => "expectation_failed",
             Self::NoRoute => "no_route",
             Self::NoService => "no_service",
             Self::NeedsTls => "needs_tls",
@@ -118,6 +126,8 @@ impl AnswerKind {
             Self::UriTooLong => 414,
             Self::HeadersTooLarge => 431,
             Self::RequestTimeout => 408,
+            Self::BodyTooLarge => 413,
+            Self::ExpectationFailed => 417,
             Self::NoRoute => 404,
             Self::NeedsTls | Self::RedirectToTls => 426,
             Self::NoKey
@@ -142,6 +152,8 @@ impl AnswerKind {
             Self::UriTooLong => "URI too long",
             Self::HeadersTooLarge => "Request header or cookie too large",
             Self::RequestTimeout => "Request timeout",
+            Self::BodyTooLarge => "Payload too large",
+            Self::ExpectationFailed => "Expectation failed",
             Self::NoRoute => "no Route matched with those values",
             Self::NoService => "no Service found with those values",
             Self::NeedsTls | Self::RedirectToTls => "Please use HTTPS protocol",

@@ -34,6 +34,7 @@ impl From<RequestFault> for Failure {
         match fault {
             RequestFault::ClientGone => Self::ClientGone,
             RequestFault::ClientMalformed => Self::Answer(AnswerKind::BadRequest),
+            RequestFault::TooLarge => Self::Answer(AnswerKind::BodyTooLarge),
         }
     }
 }
@@ -112,7 +113,9 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         408 => "Request Timeout",
+        413 => "Content Too Large",
         414 => "URI Too Long",
+        417 => "Expectation Failed",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

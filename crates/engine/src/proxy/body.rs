@@ -118,6 +118,7 @@ impl Body<'_, '_> {
             limit = std::cmp::min_by_key(limit, self.way.request.due(), |(_, due)| *due);
         }
         let (by_client, due) = limit;
+        let due = due.min(client.due);
         if timers.now() >= due {
             return Poll::Ready(if by_client {
                 Completion::ClientAbort

@@ -2,8 +2,10 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::task::Poll;
 
+use super::answers::Failure;
 use super::buffers::{BUFFER_BYTES, MOST_BUFFERED};
 use super::desk::Desk;
 use super::exchange::{self, After};
@@ -21,6 +23,10 @@ pub(super) struct Client<'a> {
     pub peer: Peer,
     pub worker: &'a Worker,
     pub alarm: Alarm,
+    /// Requests served before the present one.
+    pub served: u64,
+    /// When the present exchange must have ended.
+    pub due: Millis,
 }
 
 /// What the wait for a request came to.
@@ -40,6 +46,8 @@ pub(super) async fn serve(worker: &Worker, stream: Stream, peer: Peer) {
         peer,
         worker,
         alarm: worker.timers.alarm(),
+        served: 0,
+        due: Millis::MAX,
     };
     let mut first = true;
     let mut desk = None;
@@ -153,6 +161,21 @@ impl Client<'_> {
         Poll::Pending
     }
 
+    /// Waits for `connecting`, but no longer than the whole exchange may take.
+    pub(super) async fn in_time<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut connecting = pin!(connecting);
+        poll_fn(|context| match connecting.as_mut().poll(context) {
+            Poll::Ready(connected) => Poll::Ready(connected),
+            Poll::Pending => self
+                .wait_until(self.due, context)
+                .map(|()| Err(AnswerKind::UpstreamTimeout.into())),
+        })
+        .await
+    }
+
     /// Reads and drops `length` bytes of body. False if they don't come.
     pub(super) async fn skip(&mut self, desk: &mut Desk, length: u64) -> bool {
         let mut left = usize::try_from(length).unwrap_or(usize::MAX);
@@ -204,6 +227,7 @@ pub(super) fn kind_of(fault: HeadFault) -> AnswerKind {
     match fault {
         HeadFault::FirstLineTooLong => AnswerKind::UriTooLong,
         HeadFault::TooLarge | HeadFault::TooManyHeaders => AnswerKind::HeadersTooLarge,
+        HeadFault::Expectation => AnswerKind::ExpectationFailed,
         HeadFault::Malformed(_) | HeadFault::Version | HeadFault::Method => AnswerKind::BadRequest,
     }
 }

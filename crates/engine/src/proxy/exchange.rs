@@ -4,7 +4,9 @@ use super::answers::{self, Failure};
 use super::connection::{Client, kind_of};
 use super::desk::Desk;
 use super::forward;
+use super::framing::BodyLength;
 use super::heads_out::view;
+use super::timers::Millis;
 use crate::phases::{Answer, AnswerKind, Verdict};
 
 /// What becomes of the connection.
@@ -28,6 +30,17 @@ pub(super) async fn run(client: &mut Client<'_>, desk: &mut Desk, length: usize)
     if let Err(fault) = desk.request.parse(desk.input.head()) {
         return refuse(client, desk, kind_of(fault)).await;
     }
+    if matches!(desk.request.body, BodyLength::Exact(length) if length > worker.body_bytes) {
+        return refuse(client, desk, AnswerKind::BodyTooLarge).await;
+    }
+    client.served += 1;
+    if client.served >= worker.requests_per_connection {
+        desk.request.keep_alive = false;
+    }
+    client.due = match worker.timeouts.request_ms {
+        Some(limit) => worker.timers.after(limit.get()),
+        None => Millis::MAX,
+    };
     desk.unread = answers::skippable(&desk.request);
     let mut verdict = {
         let Desk {

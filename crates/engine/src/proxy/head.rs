@@ -25,6 +25,8 @@ pub enum HeadFault {
     Version,
     /// A method that a gateway doesn't forward (CONNECT, TRACE).
     Method,
+    /// An expectation that isn't known here.
+    Expectation,
     /// The first line is longer than allowed.
     FirstLineTooLong,
     /// The head has more bytes than allowed.
@@ -54,6 +56,15 @@ impl Span {
         Self {
             start: narrow(start),
             end: narrow(start + part.len()),
+        }
+    }
+
+    /// The byte before it.
+    pub(super) fn one_before(self) -> Self {
+        let end = self.start;
+        Self {
+            start: end.saturating_sub(1),
+            end,
         }
     }
 

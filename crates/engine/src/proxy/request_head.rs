@@ -68,8 +68,7 @@ impl RequestHead {
         };
         let ConnectionOptions { close, keep_alive } = apply_connection(head, &mut self.lines);
         self.keep_alive = !close && (minor_version == 1 || keep_alive);
-        self.read_expectations(head);
-        Ok(())
+        self.read_expectations(head)
     }
 
     /// As if nothing had been parsed: for an answer to what is no request, after which the connection ends.
@@ -106,10 +105,8 @@ impl RequestHead {
             [b'/', ..] => (None, target),
             b"*" if method == b"OPTIONS" => (None, target),
             _ => {
-                let rest = match target.split_at_checked(7) {
-                    Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"http://") => rest,
-                    _ => return Err(HeadFault::Malformed("a target that is not a path")),
-                };
+                let rest = after_scheme(target)
+                    .ok_or(HeadFault::Malformed("a target that is not a path"))?;
                 let end = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
                 let (authority, local) = rest.split_at(end);
                 (Some(authority), local)
@@ -117,14 +114,20 @@ impl RequestHead {
         };
         let mark = memchr::memchr(b'?', local).unwrap_or(local.len());
         let (path, query) = local.split_at(mark);
-        if path.is_empty() {
-            return Err(HeadFault::Malformed("an absolute target without a path"));
-        }
         if memchr::memchr(b'%', path).is_some() && path.windows(3).any(|three| three == b"%00") {
             // The path's end to whoever keeps it as a C string.
             return Err(HeadFault::Malformed("an escaped NUL in the path"));
         }
-        self.path = Span::of(head, path);
+        self.path = match (path, authority) {
+            (b"", Some(_)) if method == b"OPTIONS" => {
+                return Err(HeadFault::Malformed(
+                    "OPTIONS of an absolute target without a path",
+                ));
+            }
+            // Its path is `/`: the scheme has one to point at.
+            (b"", Some(authority)) => Span::of(head, authority).one_before(),
+            _ => Span::of(head, path),
+        };
         self.query = query.get(1..).map(|query| Span::of(head, query));
         Ok(authority)
     }
@@ -150,22 +153,40 @@ impl RequestHead {
         Ok(())
     }
 
-    fn read_expectations(&mut self, head: &[u8]) {
+    fn read_expectations(&mut self, head: &[u8]) -> Result<(), HeadFault> {
         self.expects_continue = false;
         self.accepts_trailers = false;
         for line in &self.lines {
             let value = line.value.of_head(head);
             match line.field {
-                Field::Expect => {
-                    self.expects_continue = self.minor_version == 1
-                        && self.body != BodyLength::Empty
-                        && value.eq_ignore_ascii_case(b"100-continue");
+                // Older clients that say it don't mean it.
+                Field::Expect if self.minor_version == 0 => {}
+                Field::Expect if value.eq_ignore_ascii_case(b"100-continue") => {
+                    self.expects_continue = self.body != BodyLength::Empty;
                 }
-                Field::Te => self.accepts_trailers |= value.eq_ignore_ascii_case(b"trailers"),
+                Field::Expect => return Err(HeadFault::Expectation),
+                Field::Te => self.accepts_trailers |= lists_trailers(value),
                 _ => {}
             }
         }
+        Ok(())
     }
+}
+
+/// What follows the scheme of an absolute target: `host[:port][/path][?query]`.
+fn after_scheme(target: &[u8]) -> Option<&[u8]> {
+    [&b"http://"[..], b"https://"]
+        .into_iter()
+        .find_map(|scheme| {
+            let (begin, rest) = target.split_at_checked(scheme.len())?;
+            begin.eq_ignore_ascii_case(scheme).then_some(rest)
+        })
+}
+
+/// Whether a `TE` line has `trailers` among what it lists.
+fn lists_trailers(value: &[u8]) -> bool {
+    let mut codings = value.split(|byte| *byte == b',');
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// `host[:port]`, nothing that a URL could hide in it, and one port at most.

@@ -15,6 +15,8 @@ pub enum RequestFault {
     ClientGone,
     /// The body's framing is malformed.
     ClientMalformed,
+    /// The body is longer than allowed.
+    TooLarge,
 }
 
 /// How far the request is.
@@ -30,6 +32,17 @@ enum State {
     Refused,
 }
 
+/// What sending a request may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    /// Between two reads of the body from the client.
+    pub client_timeout: Millis,
+    /// Between two writes to the upstream.
+    pub upstream_timeout: Millis,
+    /// Bytes of body, framing aside.
+    pub body_bytes: u64,
+}
+
 /// Sends one request. The head stands in `out` from the start.
 #[derive(Debug)]
 pub struct RequestSide {
@@ -39,9 +52,8 @@ pub struct RequestSide {
     /// Raw bytes of the client's buffer that are used up once `out` is flushed.
     lent: usize,
     body_bytes: u64,
+    allowed: Allowed,
     intact: bool,
-    client_timeout: Millis,
-    upstream_timeout: Millis,
     due: Millis,
 }
 
@@ -63,11 +75,10 @@ impl RequestSide {
     /// Begins with a head in `out` and `length` of body to follow, some of which may be in `input` already.
     ///
     /// # Errors
-    /// [`RequestFault::ClientMalformed`] where what is there of the body already is.
+    /// [`RequestFault::ClientMalformed`] and [`RequestFault::TooLarge`] where what is there of the body already is.
     pub fn new(
         length: BodyLength,
-        client_timeout: Millis,
-        upstream_timeout: Millis,
+        allowed: Allowed,
         input: &mut Buffer,
         out: &mut Outgoing,
     ) -> Result<Self, RequestFault> {
@@ -77,9 +88,8 @@ impl RequestSide {
             chunked: length == BodyLength::Chunked,
             lent: 0,
             body_bytes: 0,
+            allowed,
             intact: true,
-            client_timeout,
-            upstream_timeout,
             due: 0,
         };
         side.gather(input, out)?;
@@ -141,7 +151,7 @@ impl RequestSide {
                 State::Sent | State::Refused => return Poll::Ready(Ok(())),
                 State::Flushing => {
                     if self.due == 0 {
-                        self.due = ends.timers.after(self.upstream_timeout);
+                        self.due = ends.timers.after(self.allowed.upstream_timeout);
                     }
                     match ends
                         .out
@@ -160,7 +170,7 @@ impl RequestSide {
                         return Poll::Ready(Err(RequestFault::ClientGone));
                     }
                     Poll::Ready(Ok(_)) => {
-                        self.due = ends.timers.after(self.client_timeout);
+                        self.due = ends.timers.after(self.allowed.client_timeout);
                     }
                 },
             }
@@ -175,7 +185,7 @@ impl RequestSide {
         }
         ends.out.clear();
         self.intact = false;
-        self.due = ends.timers.after(self.client_timeout);
+        self.due = ends.timers.after(self.allowed.client_timeout);
         self.state = State::Reading;
     }
 
@@ -187,6 +197,9 @@ impl RequestSide {
                 .decode(input.unread_mut())
                 .map_err(|_| RequestFault::ClientMalformed)?;
             self.body_bytes += step.produced as u64;
+            if self.body_bytes > self.allowed.body_bytes {
+                return Err(RequestFault::TooLarge);
+            }
             if out.add_body(&input.unread()[..step.produced], self.chunked) {
                 input.consume(step.consumed);
             } else {

@@ -11,7 +11,7 @@ use super::desk::Desk;
 use super::framing::BodyLength;
 use super::heads_out::write_interim;
 use super::outgoing::Outgoing;
-use super::request_side::{self, RequestFault, RequestSide};
+use super::request_side::{self, Allowed, RequestFault, RequestSide};
 use super::response_side::{ResponseFault, ResponseSide, UpstreamStream};
 use super::upstream::Attempts;
 use super::worker::Worker;
@@ -49,7 +49,8 @@ impl<'a> Way<'a> {
         upstream: &'a Upstream,
         attempts: &mut Attempts,
     ) -> Result<Self, Failure> {
-        let connected = attempts.connect(client.worker, upstream, true).await?;
+        let connecting = attempts.connect(client.worker, upstream, true);
+        let connected = client.in_time(connecting).await?;
         if desk.request.expects_continue && desk.input.is_empty() {
             // Answered here, not by the upstream: an HTTP/1.0 one would never say it.
             desk.to_client
@@ -62,8 +63,11 @@ impl<'a> Way<'a> {
         desk.unread = None;
         let request = RequestSide::new(
             desk.request.body,
-            client.worker.timeouts.client_body_ms,
-            upstream.write_timeout.into(),
+            Allowed {
+                client_timeout: client.worker.timeouts.client_body_ms,
+                upstream_timeout: upstream.write_timeout.into(),
+                body_bytes: client.worker.body_bytes,
+            },
             &mut desk.input,
             &mut desk.to_upstream,
         )?;
@@ -104,9 +108,8 @@ impl<'a> Way<'a> {
                 }
                 Err(Fault::Response(ResponseFault::Unanswered)) if self.may_repeat(desk) => {
                     client.worker.stats.retries.increment();
-                    let fresh = attempts
-                        .connect(client.worker, self.upstream, false)
-                        .await?;
+                    let connecting = attempts.connect(client.worker, self.upstream, false);
+                    let fresh = client.in_time(connecting).await?;
                     self.connection = UpstreamStream {
                         stream: fresh.stream,
                         input: None,
@@ -217,6 +220,7 @@ impl<'a> Way<'a> {
         } else {
             Fault::UpstreamTimeout
         };
+        let due = due.min(client.due);
         client.wait_until(due, context).map(|()| Err(fault))
     }
 

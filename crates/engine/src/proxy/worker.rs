@@ -1,6 +1,7 @@
 //! What the connections of one thread share, and the loop that accepts them.
 
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,10 @@ pub struct Worker {
     pub(super) date: DateCache,
     pub(super) timeouts: Timeouts,
     pub(super) head_limits: HeadLimits,
+    /// What the body of a request may take.
+    pub(super) body_bytes: u64,
+    /// Requests that a client may send on one connection.
+    pub(super) requests_per_connection: u64,
     draining: Cell<bool>,
     closed: Notify,
     most_connections: u64,
@@ -101,6 +106,8 @@ impl Worker {
                 bytes: limits.head_bytes,
                 count: limits.header_count,
             },
+            body_bytes: limits.body_bytes.map_or(u64::MAX, NonZeroU64::get),
+            requests_per_connection: limits.requests_per_connection,
             draining: Cell::new(false),
             closed: Notify::new(),
             most_connections: limits.connections_per_worker as u64,

@@ -1,7 +1,7 @@
 //! What a gateway process is told at its start: one JSON document, strict, with no secret in its `Debug` form.
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -104,6 +104,8 @@ pub struct Timeouts {
     pub client_send_ms: u64,
     /// How long an unused upstream connection is kept.
     pub upstream_idle_ms: u64,
+    /// From a request's head to the last byte of its answer; not limited where not given. Upgrades are exempt.
+    pub request_ms: Option<NonZeroU64>,
 }
 
 impl Default for Timeouts {
@@ -114,6 +116,7 @@ impl Default for Timeouts {
             client_body_ms: 60_000,
             client_send_ms: 60_000,
             upstream_idle_ms: 60_000,
+            request_ms: None,
         }
     }
 }
@@ -128,6 +131,10 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Header lines in a head.
     pub header_count: usize,
+    /// Bytes of a request's body; not limited where not given.
+    pub body_bytes: Option<NonZeroU64>,
+    /// Requests on one connection, before it is closed.
+    pub requests_per_connection: u64,
     /// Unused upstream connections that one worker keeps per address.
     pub upstream_idle_per_address: usize,
     /// Client connections that one worker holds; beyond it they wait in the listener's queue.
@@ -140,6 +147,8 @@ impl Default for Limits {
             request_line_bytes: 8 * 1024,
             head_bytes: 32 * 1024,
             header_count: 100,
+            body_bytes: None,
+            requests_per_connection: 10_000,
             upstream_idle_per_address: 256,
             connections_per_worker: 16_384,
         }
@@ -210,7 +219,7 @@ impl Options {
             ..
         } = self.timeouts;
         let limits = self.limits;
-        let ranges: [(&str, u64, RangeInclusive<u64>); 10] = [
+        let ranges: [(&str, u64, RangeInclusive<u64>); 11] = [
             (
                 "listeners (their count)",
                 self.listeners.len() as u64,
@@ -240,6 +249,11 @@ impl Options {
                 "limits.header_count",
                 limits.header_count as u64,
                 8..=MOST_HEADERS as u64,
+            ),
+            (
+                "limits.requests_per_connection",
+                limits.requests_per_connection,
+                1..=u64::MAX,
             ),
             (
                 "limits.connections_per_worker",
