@@ -12,5 +12,6 @@ pub mod proxy;
 pub mod redis;
 pub mod router;
 pub mod server;
+pub mod tls;
 pub mod usage_log;
 pub mod uuid;

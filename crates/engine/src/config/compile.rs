@@ -11,6 +11,9 @@ use crate::balancer::Policy;
 use crate::entitlement::{Offer, portal_url};
 use crate::plugins::{Instance, Plugin};
 use crate::router::Router;
+use crate::tls::certificates::Certificates;
+use crate::tls::client::{self, Authorities, ClientTls, Wish};
+use crate::tls::server::HTTP1;
 use crate::uuid::Uuid;
 
 /// Compiles a base.
@@ -20,8 +23,13 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
         offers: wire.offers.drain(..).map(Offer::compile).collect(),
         portal_url: portal_url(wire.portal_url.take())?,
     };
+    let certificates = Certificates::compile(&wire.certificates)?;
+    let trust = Trust {
+        certificates: &certificates,
+        authorities: client::authorities(&wire.ca_certificates)?,
+    };
     let policies = policies(&wire)?;
-    let services = services(&wire, &policies)?;
+    let services = services(&wire, &policies, &trust)?;
     let mut groups = groups(&wire)?;
     let mut instances = Vec::new();
     let mut taken = HashSet::new();
@@ -96,13 +104,46 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
     if all.len() != live.len() {
         Router::compile(&all)?;
     }
-    Ok(Base::new(compiled, router, groups, shop, policies))
+    Ok(Base::new(
+        compiled,
+        router,
+        groups,
+        shop,
+        policies,
+        certificates,
+    ))
+}
+
+/// What services' fields about TLS refer to.
+struct Trust<'a> {
+    certificates: &'a Certificates,
+    authorities: Authorities,
+}
+
+impl Trust<'_> {
+    /// TLS towards a service's upstream, whatever its protocol: what doesn't hold yet must be right all the same.
+    fn client(
+        &self,
+        row: &wire::Service,
+        policy: Option<&Policy>,
+    ) -> Result<ClientTls, ConfigError> {
+        let own = row.client_certificate.map(|certificate| certificate.id);
+        let wish = Wish {
+            verify: row.tls_verify,
+            depth: row.tls_verify_depth,
+            authorities: row.ca_certificates.as_deref(),
+            client_certificate: own.or(policy.and_then(|policy| policy.client_certificate)),
+            protocols: &[HTTP1],
+        };
+        ClientTls::compile(wish, self.certificates, &self.authorities)
+    }
 }
 
 /// Services by id: none where one is switched off.
 fn services(
     wire: &wire::Base,
     policies: &[Arc<Policy>],
+    trust: &Trust<'_>,
 ) -> Result<HashMap<Uuid, Option<Arc<Upstream>>>, ConfigError> {
     let names = policies.iter().enumerate();
     let by_name: HashMap<&str, usize> = names
@@ -110,9 +151,16 @@ fn services(
         .collect();
     let mut services = HashMap::new();
     for (place, row) in wire.services.iter().enumerate() {
-        let mut upstream =
-            upstream(row).map_err(|error| error.within(&format!("services[{place}]")))?;
-        upstream.balanced = by_name.get(&*row.host).copied();
+        let balanced = by_name.get(&*row.host).copied();
+        let policy = balanced.map(|place| &*policies[place]);
+        let tls = trust.client(row, policy);
+        let upstream = tls
+            .and_then(|tls| upstream(row, tls))
+            .map_err(|error| error.within(&format!("services[{place}]")));
+        let upstream = Upstream {
+            balanced,
+            ..upstream?
+        };
         let upstream = row.enabled.then(|| Arc::new(upstream));
         if services.insert(row.id, upstream).is_some() {
             return Err(twice(format!("services[{place}].id")));
@@ -158,7 +206,7 @@ fn groups(wire: &wire::Base) -> Result<HashMap<Uuid, Group>, ConfigError> {
     Ok(groups)
 }
 
-fn upstream(row: &wire::Service) -> Result<Upstream, ConfigError> {
+fn upstream(row: &wire::Service, tls: ClientTls) -> Result<Upstream, ConfigError> {
     let host = row.host.trim_start_matches('[').trim_end_matches(']');
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
     if host.is_empty() || !host.bytes().all(is_host) {
@@ -208,11 +256,16 @@ fn upstream(row: &wire::Service) -> Result<Upstream, ConfigError> {
     } else {
         host.to_owned()
     };
+    let (tls, own_port) = match row.protocol {
+        wire::Protocol::Http => (None, 80),
+        wire::Protocol::Https => (Some(Arc::new(tls)), 443),
+    };
     Ok(Upstream {
         service: row.id,
         host: host.into(),
         port: row.port,
-        authority: if row.port == 80 {
+        tls,
+        authority: if row.port == own_port {
             bracketed.into()
         } else {
             format!("{bracketed}:{}", row.port).into()

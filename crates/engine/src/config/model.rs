@@ -15,6 +15,8 @@ use crate::plugins::precedence::Rank;
 use crate::plugins::rate_limiting::RateLimiting;
 use crate::plugins::{Instance, Plugin, is_header_value};
 use crate::router::Router;
+use crate::tls::certificates::Certificates;
+use crate::tls::client::ClientTls;
 use crate::usage_log::Mode;
 use crate::uuid::Uuid;
 
@@ -45,6 +47,8 @@ pub struct Base {
     pub shop: Shop,
     /// What services are balanced by.
     pub policies: Box<[Arc<Policy>]>,
+    /// What clients are shown in TLS handshakes.
+    pub certificates: Certificates,
 }
 
 /// What there is to buy, as far as refusals speak of it.
@@ -97,6 +101,8 @@ pub struct Upstream {
     /// A name or an address; an IPv6 address without brackets.
     pub host: Box<str>,
     pub port: u16,
+    /// How it is called over TLS; none where it is called in plain text.
+    pub tls: Option<Arc<ClientTls>>,
     /// What `Host` says towards it: the host, with the port where it isn't the protocol's own.
     pub authority: Box<str>,
     /// What comes before the request's path; starts with `/`.
@@ -168,6 +174,7 @@ impl Base {
         groups: HashMap<Uuid, Group>,
         shop: Shop,
         policies: Box<[Arc<Policy>]>,
+        certificates: Certificates,
     ) -> Self {
         let has_group_plugins = groups.values().any(|group| !group.instances.is_empty());
         let anonymous = compiled.iter().filter_map(|route| {
@@ -190,6 +197,7 @@ impl Base {
             names,
             shop,
             policies,
+            certificates,
         }
     }
 

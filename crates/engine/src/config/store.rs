@@ -27,6 +27,13 @@ impl ConfigStore {
         old
     }
 
+    /// Asks something of the current configuration without holding on to it: the answer must be quick, as all who
+    /// publish or fetch wait for it.
+    pub(crate) fn look<T>(&self, ask: impl FnOnce(&Config) -> T) -> Option<T> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.as_deref().map(ask)
+    }
+
     /// The current configuration.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Config>> {

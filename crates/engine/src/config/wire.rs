@@ -21,7 +21,49 @@ pub struct Base {
     pub offers: Vec<Offer>,
     pub portal_url: Option<String>,
     #[serde(default)]
+    pub certificates: Vec<Certificate>,
+    #[serde(default)]
+    pub ca_certificates: Vec<CaCertificate>,
+    #[serde(default)]
     pub upstreams: Vec<balancer::Settings>,
+}
+
+/// What clients are shown, or an upstream.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    pub id: Uuid,
+    /// PEM, the server's own certificate first.
+    pub cert: String,
+    pub key: Secret,
+    /// The same for another kind of key.
+    pub cert_alt: Option<String>,
+    pub key_alt: Option<Secret>,
+    /// For whom it is: names, wildcards, or `*`.
+    pub snis: Vec<String>,
+    #[serde(rename = "tags", default)]
+    pub _tags: Option<IgnoredAny>,
+}
+
+/// Whom to believe.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaCertificate {
+    pub id: Uuid,
+    /// PEM, one certificate.
+    pub cert: String,
+    #[serde(rename = "tags", default)]
+    pub _tags: Option<IgnoredAny>,
+}
+
+/// A text that is never shown.
+#[derive(Deserialize)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
 }
 
 /// Who has a feature.
@@ -56,6 +98,14 @@ pub struct Service {
     pub read_timeout: u32,
     pub retries: u16,
     pub enabled: bool,
+    #[serde(default)]
+    pub tls_verify: Option<bool>,
+    #[serde(default)]
+    pub tls_verify_depth: Option<u32>,
+    #[serde(default)]
+    pub ca_certificates: Option<Vec<Uuid>>,
+    #[serde(default)]
+    pub client_certificate: Option<Reference>,
     #[serde(rename = "tags", default)]
     pub _tags: Option<IgnoredAny>,
 }
@@ -78,6 +128,8 @@ pub struct Route {
     pub hosts: Option<Vec<String>>,
     pub paths: Option<Vec<String>>,
     pub headers: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(default)]
+    pub snis: Option<Vec<String>>,
     pub regex_priority: i64,
     pub strip_path: bool,
     pub preserve_host: bool,

@@ -275,6 +275,8 @@ impl Pipeline {
             host_port: port.unwrap_or(if head.tls { 443 } else { 80 }),
             path: &exchange.path,
             headers: head.headers,
+            tls: head.tls,
+            server_name: head.server_name,
         };
         let found = config.base.router.find(&query).ok_or(AnswerKind::NoRoute)?;
         let route = config

@@ -30,6 +30,10 @@ pub struct Query<'a, H> {
     /// In normal form: see [`normalise`].
     pub path: &'a [u8],
     pub headers: H,
+    /// Whether the request came over TLS.
+    pub tls: bool,
+    /// The name asked for in the TLS handshake, lower case.
+    pub server_name: Option<&'a str>,
 }
 
 /// The route that a request takes.
@@ -69,7 +73,7 @@ impl Router {
                     return Err(ConfigError::new(
                         here,
                         "the route would match everything",
-                        "give at least one of methods, hosts, headers, paths",
+                        "give at least one of methods, hosts, headers, paths, snis",
                     ));
                 }
                 rules.push((Precedence::new(row, *place, None), number, None));

@@ -15,6 +15,14 @@ fn reference(routes: &[wire::Route], query: &Query<'_, &[(&[u8], &[u8])]>) -> Op
         let hosts = route.hosts.clone().unwrap_or_default();
         let headers = route.headers.clone().unwrap_or_default();
         let paths = route.paths.clone().unwrap_or_default();
+        let snis = route.snis.clone().unwrap_or_default();
+        let name = query.server_name.unwrap_or("-");
+        let sni_is_right =
+            |pattern: &String| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+                (Some(suffix), _) => name.ends_with(suffix),
+                (_, Some(prefix)) => name.starts_with(prefix),
+                _ => name == pattern,
+            };
         let host = String::from_utf8(query.host.to_vec()).unwrap();
         let host_is_right = |pattern: &String| {
             let (pattern, port) = match pattern.split_once(':') {
@@ -32,6 +40,7 @@ fn reference(routes: &[wire::Route], query: &Query<'_, &[(&[u8], &[u8])]>) -> Op
         };
         let right = (methods.is_empty() || methods.iter().any(|m| m.as_bytes() == query.method))
             && (hosts.is_empty() || hosts.iter().any(host_is_right))
+            && (snis.is_empty() || !query.tls || snis.iter().any(sni_is_right))
             && headers.iter().all(|(name, values)| {
                 (query.headers.iter()).any(|(n, v)| {
                     *n == name.as_bytes() && values.iter().any(|value| value.as_bytes() == *v)
@@ -43,7 +52,8 @@ fn reference(routes: &[wire::Route], query: &Query<'_, &[(&[u8], &[u8])]>) -> Op
         let attributes = usize::from(!methods.is_empty())
             + usize::from(!hosts.is_empty())
             + usize::from(!headers.is_empty())
-            + usize::from(!paths.is_empty());
+            + usize::from(!paths.is_empty())
+            + usize::from(!snis.is_empty());
         let plain = !hosts.is_empty() && hosts.iter().all(|host| !host.contains('*'));
         let mut add = |is_regex: bool, length: usize, matched: Option<usize>| {
             let priority = if is_regex { route.regex_priority } else { 0 };
@@ -113,6 +123,7 @@ prop_compose! {
         methods in maybe_some(&["GET", "POST"]),
         hosts in maybe_some(HOSTS),
         paths in maybe_some(PATHS),
+        snis in maybe_some(&["a.com", "*.a.com", "b.*"]),
         header in prop::option::of(prop::sample::subsequence(vec!["x", "y"], 1..=2)),
         regex_priority in 0..2_i64,
         created_at in 0..2_i64,
@@ -123,6 +134,7 @@ prop_compose! {
             _name: None,
             protocols: vec![wire::Protocol::Http],
             methods, hosts, paths,
+            snis,
             headers: header.map(|names| names.into_iter().map(values).collect()),
             regex_priority,
             strip_path: true,
@@ -149,15 +161,17 @@ proptest! {
             prop::sample::select(vec![80_u16, 81, 8000]),
             prop::sample::select(vec!["/", "/a", "/a/b", "/a/b/c", "/ab", "/b/c/d", "/bb", "/c", "/b/b"]),
             prop::sample::subsequence(vec![("x", "1"), ("y", "2"), ("x", "3")], 0..=3),
+            prop::option::of(prop::sample::select(vec![None, Some("a.com"), Some("b.a.com"), Some("b.org")])),
         ), 1..8),
     ) {
         let demanding = |route: &wire::Route| {
             route.methods.is_some() || route.hosts.is_some() || route.paths.is_some() || route.headers.is_some()
+                || route.snis.is_some()
         };
         let routes: Vec<_> = routes.into_iter().filter(demanding).collect();
         let listed: Vec<_> = routes.iter().enumerate().collect();
         let router = Router::compile(&listed).unwrap();
-        for (method, host, host_port, path, headers) in requests {
+        for (method, host, host_port, path, headers, handshake) in requests {
             let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
             let query = Query {
                 method: method.as_bytes(),
@@ -165,6 +179,8 @@ proptest! {
                 host_port,
                 path: path.as_bytes(),
                 headers: &*headers,
+                tls: handshake.is_some(),
+                server_name: handshake.flatten(),
             };
             prop_assert_eq!(router.find(&query), reference(&routes, &query));
         }

@@ -13,7 +13,7 @@ use crate::phases::Headers;
 /// A rule's place in the order: the greatest is tried first. The fields are Kong's criteria, weightiest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Precedence {
-    /// How many of methods, hosts, headers and paths the route has.
+    /// How many of methods, hosts, headers, paths and SNIs the route has.
     attributes: usize,
     /// There are hosts, and none is a wildcard.
     plain_hosts: bool,
@@ -34,6 +34,8 @@ pub(super) struct Conditions {
     methods: Box<[Box<[u8]>]>,
     pub(super) hosts: Box<[HostPattern]>,
     headers: Box<[HeaderPattern]>,
+    /// Names asked for in the TLS handshake; they say nothing of plain requests.
+    snis: Box<[HostKind]>,
 }
 
 /// A host that a route names: lower case.
@@ -88,6 +90,7 @@ impl Precedence {
                 has(&row.hosts),
                 headers > 0,
                 path.is_some(),
+                has(&row.snis),
             ]
             .into_iter()
             .filter(|there| *there)
@@ -133,6 +136,16 @@ impl Conditions {
                 })
             })
             .collect();
+        let snis: Result<_, _> = (row.snis.iter().flatten().enumerate())
+            .map(|(place, name)| match HostPattern::compile(name) {
+                Ok(HostPattern { kind, port: None }) => Ok(kind),
+                _ => Err(ConfigError::new(
+                    format!("snis[{place}]"),
+                    "not a name as a TLS handshake has it",
+                    "use example.com, *.example.com or example.*, without a port",
+                )),
+            })
+            .collect();
         let headers: Result<_, _> = (row.headers.iter().flatten())
             .map(|(name, values)| HeaderPattern::compile(name, values))
             .collect();
@@ -143,6 +156,7 @@ impl Conditions {
                 .collect(),
             hosts: hosts?,
             headers: headers?,
+            snis: snis?,
         })
     }
 
@@ -155,6 +169,11 @@ impl Conditions {
                     .hosts
                     .iter()
                     .any(|host| host.matches(query.host, query.host_port)))
+            && (self.snis.is_empty()
+                || !query.tls
+                || query
+                    .server_name
+                    .is_some_and(|name| self.snis.iter().any(|sni| sni.matches(name.as_bytes()))))
             && self
                 .headers
                 .iter()
@@ -189,12 +208,17 @@ impl HostPattern {
     }
 
     fn matches(&self, host: &[u8], port: u16) -> bool {
-        self.port.is_none_or(|own| own == port)
-            && match &self.kind {
-                HostKind::Plain(plain) => **plain == *host,
-                HostKind::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
-                HostKind::Prefix(prefix) => host.len() > prefix.len() && host.starts_with(prefix),
-            }
+        self.port.is_none_or(|own| own == port) && self.kind.matches(host)
+    }
+}
+
+impl HostKind {
+    fn matches(&self, host: &[u8]) -> bool {
+        match self {
+            Self::Plain(plain) => **plain == *host,
+            Self::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+            Self::Prefix(prefix) => host.len() > prefix.len() && host.starts_with(prefix),
+        }
     }
 }
 
