@@ -19,7 +19,7 @@ from sqlalchemy import update
 
 import tollway.contracts.configuration as wire
 from tests.support.databases import ON_POSTGRESQL, migrated
-from tests.support.gateway import open_store
+from tests.support.gateway import VAULT, open_store
 from tests.support.stream import Replica
 from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.engine import NativeEngineCheck
@@ -73,7 +73,7 @@ def frames(database: Database) -> dict[str, list[Any]]:
     """A full resync to version 1002, and the delta from there to 1003."""
     clock = ManualClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
     store = open_store(database, NativeEngineCheck(), clock)
-    source = SqlConfigurationSource(database)
+    source = SqlConfigurationSource(database, VAULT)
     with store.write() as gateway:
         gateway.services.create(
             {"id": _id(1), "name": "orders", "url": "http://orders.internal:8080/v1", "tags": ["core"]}

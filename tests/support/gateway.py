@@ -13,6 +13,9 @@ from tollway.storage.gateway import GatewayStore
 SECRET = "a secret for tests, 32 characters"
 
 
+VAULT = KeyVault(derive_keys(SECRET))
+
+
 class Engine:
     """Accepts every configuration, unless `refuse` raises."""
 
@@ -45,7 +48,7 @@ def open_store(
 ) -> GatewayStore:
     return GatewayStore(
         database,
-        vault=KeyVault(derive_keys(SECRET)),
+        vault=VAULT,
         engine=engine or Engine(),
         clock=clock or SystemClock(),
     )

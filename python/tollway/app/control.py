@@ -24,7 +24,6 @@ from tollway.app.usage import open_usage
 from tollway.gateway.publisher import Publisher
 from tollway.kernel.clock import SystemClock
 from tollway.storage.commerce import Commerce
-from tollway.storage.gateway import SqlConfigurationSource
 from tollway.web.admin.app import create_admin_app
 
 __all__ = ["run_control"]
@@ -40,7 +39,7 @@ def run_control(settings: Settings, listeners: Mapping[str, socket.socket]) -> N
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
     with open_gateway(settings) as store, open_usage(settings, clock) as usage:
-        publisher = Publisher(SqlConfigurationSource(store.database), settings.control_socket)
+        publisher = Publisher(store.source(), settings.control_socket)
         store.database.after_commit(publisher.wake)
         publisher.start()
         try:

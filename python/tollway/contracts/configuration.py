@@ -6,7 +6,7 @@ Parts written by control are plain typed dictionaries: a full resync writes hund
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -18,6 +18,8 @@ __all__ = [
     "PROTOCOL",
     "Applied",
     "Base",
+    "CaCertificatePart",
+    "CertificatePart",
     "ConsumerRow",
     "ControlFrame",
     "Delta",
@@ -35,6 +37,8 @@ __all__ = [
     "Rows",
     "ServicePart",
     "Table",
+    "TargetPart",
+    "UpstreamPart",
     "control_frames",
     "gateway_frames",
 ]
@@ -67,6 +71,10 @@ class ServicePart(TypedDict):
     retries: int
     enabled: bool
     tags: list[str] | None
+    tls_verify: NotRequired[bool | None]
+    tls_verify_depth: NotRequired[int | None]
+    ca_certificates: NotRequired[list[str] | None]
+    client_certificate: NotRequired[Reference | None]
 
 
 class RoutePart(TypedDict):
@@ -88,6 +96,7 @@ class RoutePart(TypedDict):
     response_buffering: bool
     service: Reference | None
     created_at: int
+    snis: NotRequired[list[str] | None]
 
 
 class GroupPart(TypedDict):
@@ -109,6 +118,60 @@ class PluginPart(TypedDict):
     consumer_group: Reference | None
 
 
+class TargetPart(TypedDict):
+    """An address of an upstream, `host:port`."""
+
+    id: str
+    target: str
+    weight: int
+    tags: list[str] | None
+
+
+class UpstreamPart(TypedDict):
+    """Several addresses behind one name; `healthchecks` as Kong has them, every default filled in."""
+
+    id: str
+    name: str
+    algorithm: str
+    hash_on: str
+    hash_fallback: str
+    hash_on_header: str | None
+    hash_fallback_header: str | None
+    hash_on_cookie: str | None
+    hash_on_cookie_path: str
+    hash_on_query_arg: str | None
+    hash_fallback_query_arg: str | None
+    hash_on_uri_capture: str | None
+    hash_fallback_uri_capture: str | None
+    slots: int
+    healthchecks: dict[str, Any]
+    host_header: str | None
+    client_certificate: Reference | None
+    use_srv_name: bool
+    tags: list[str] | None
+    targets: list[TargetPart]
+
+
+class CertificatePart(TypedDict):
+    """A certificate with its private key, both PEM; `snis` in lower case."""
+
+    id: str
+    cert: str
+    key: str
+    cert_alt: str | None
+    key_alt: str | None
+    snis: list[str]
+    tags: list[str] | None
+
+
+class CaCertificatePart(TypedDict):
+    """An authority, PEM."""
+
+    id: str
+    cert: str
+    tags: list[str] | None
+
+
 class Base(TypedDict):
     """The small, complete part. Routes stand in the order of their creation.
 
@@ -119,6 +182,9 @@ class Base(TypedDict):
     routes: list[RoutePart]
     consumer_groups: list[GroupPart]
     plugins: list[PluginPart]
+    upstreams: NotRequired[list[UpstreamPart]]
+    certificates: NotRequired[list[CertificatePart]]
+    ca_certificates: NotRequired[list[CaCertificatePart]]
     offers: list[Offer]
     portal_url: str | None
 

@@ -6,6 +6,7 @@ InvalidInput
 ├── PrimaryKeyViolation   3   the id is taken
 ├── ForeignKeyViolation   4   refers to what isn't there, or is still referred to
 ├── InvalidOffset         7   not a page's token
+├── ReferencedByOthers   19   a list of ids elsewhere has it
 └── InvalidOption        11   a list cannot be filtered like that
 Conflict
 ├── UniqueViolation       5   the name is taken
@@ -33,6 +34,7 @@ __all__ = [
     "KeyEnds",
     "KongError",
     "PrimaryKeyViolation",
+    "ReferencedByOthers",
     "SchemaViolation",
     "UniqueViolation",
     "entity_violation",
@@ -124,6 +126,18 @@ class ForeignKeyViolation(KongError, InvalidInput):
         """One of the entities `child` still refers to this one of `parent`."""
         text = f"an existing '{child}' entity references this '{parent}' entity"
         return cls(text, {"@referenced_by": child})
+
+
+class ReferencedByOthers(KongError, InvalidInput):
+    """An entity that others name in a list of ids, which is no foreign key to a database."""
+
+    code = 19
+    title = "referenced by others"
+
+    def __init__(self, subject: str, kind: str, entity_id: UUID) -> None:
+        self.fields = {"@referenced_by": kind}
+        self.message = f"{subject} is still referenced by {kind} (id = {entity_id})"
+        InvalidInput.__init__(self, "id", self.message)
 
 
 class InvalidOffset(KongError, InvalidInput):

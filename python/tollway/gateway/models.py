@@ -14,6 +14,8 @@ from tollway.kernel.mode import Mode
 __all__ = [
     "Acl",
     "Attribution",
+    "CaCertificate",
+    "Certificate",
     "Consumer",
     "ConsumerGroup",
     "Entity",
@@ -22,6 +24,9 @@ __all__ = [
     "Route",
     "Service",
     "Shop",
+    "Sni",
+    "Target",
+    "Upstream",
 ]
 
 
@@ -48,6 +53,10 @@ class Service(Entity):
     read_timeout: int
     retries: int
     enabled: bool
+    client_certificate_id: UUID | None
+    tls_verify: bool | None
+    tls_verify_depth: int | None
+    ca_certificates: tuple[str, ...] | None
     updated_at: datetime
 
 
@@ -68,7 +77,75 @@ class Route(Entity):
     preserve_host: bool
     request_buffering: bool
     response_buffering: bool
+    snis: tuple[str, ...] | None
     service_id: UUID | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream(Entity):
+    """Several addresses behind one name: a service whose `host` is the name is balanced over them."""
+
+    name: str
+    algorithm: str
+    hash_on: str
+    hash_fallback: str
+    hash_on_header: str | None
+    hash_fallback_header: str | None
+    hash_on_cookie: str | None
+    hash_on_cookie_path: str
+    hash_on_query_arg: str | None
+    hash_fallback_query_arg: str | None
+    hash_on_uri_capture: str | None
+    hash_fallback_uri_capture: str | None
+    slots: int
+    healthchecks: Mapping[str, Any]
+    host_header: str | None
+    client_certificate_id: UUID | None
+    use_srv_name: bool
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target(Entity):
+    """An address of an upstream, `host:port`; one of weight 0 gets nothing."""
+
+    upstream_id: UUID
+    target: str
+    weight: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate(Entity):
+    """What the gateway shows as its own: PEM chains, leaf first, and private keys encrypted at rest.
+
+    `snis` are the names under which clients ask for it: entities of their own, listed here in order.
+    """
+
+    cert: str
+    key_encrypted: bytes
+    cert_alt: str | None
+    key_alt_encrypted: bytes | None
+    snis: tuple[str, ...]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sni(Entity):
+    """A name under which clients ask for a certificate."""
+
+    name: str
+    certificate_id: UUID
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaCertificate(Entity):
+    """Who may sign what upstreams show; `cert_digest` is the hex of its SHA-256."""
+
+    cert: str
+    cert_digest: str
     updated_at: datetime
 
 

@@ -14,9 +14,25 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from tollway.contracts.entitlement import EntitlementView
-from tollway.gateway.models import Acl, Consumer, ConsumerGroup, Entity, KeyAuth, Plugin, Route, Service, Shop
+from tollway.gateway.models import (
+    Acl,
+    CaCertificate,
+    Certificate,
+    Consumer,
+    ConsumerGroup,
+    Entity,
+    KeyAuth,
+    Plugin,
+    Route,
+    Service,
+    Shop,
+    Sni,
+    Target,
+    Upstream,
+)
 
 __all__ = [
+    "CertificateEntry",
     "Changes",
     "ConfigurationReader",
     "ConfigurationSource",
@@ -32,6 +48,7 @@ __all__ = [
     "ShopRepository",
     "TagFilter",
     "TaggedEntity",
+    "UpstreamEntry",
 ]
 
 M = TypeVar("M", bound=Entity)
@@ -135,6 +152,25 @@ class KeyEntry(NamedTuple):
     hash: str
     consumer_id: UUID
     expires_at: datetime | None
+
+
+class UpstreamEntry(NamedTuple):
+    """What a gateway needs of an upstream: itself, and its targets in the order of their ids."""
+
+    upstream: Upstream
+    targets: Sequence[Target]
+
+
+class CertificateEntry(NamedTuple):
+    """What a gateway needs of a certificate, private keys in plain text among it."""
+
+    certificate: Certificate
+    key: str
+    key_alt: str | None
+
+    def __repr__(self) -> str:
+        """Return a text without keys."""
+        return f"CertificateEntry({self.certificate.id})"
 
 
 class ShopRepository(Protocol):
@@ -243,6 +279,16 @@ class GatewayRepositories(Protocol):
     def services(self) -> EntityRepository[Service]: ...
     @property
     def routes(self) -> EntityRepository[Route]: ...
+    @property
+    def upstreams(self) -> EntityRepository[Upstream]: ...
+    @property
+    def targets(self) -> EntityRepository[Target]: ...
+    @property
+    def certificates(self) -> EntityRepository[Certificate]: ...
+    @property
+    def snis(self) -> EntityRepository[Sni]: ...
+    @property
+    def ca_certificates(self) -> EntityRepository[CaCertificate]: ...
     @property
     def consumers(self) -> EntityRepository[Consumer]: ...
     @property

@@ -97,7 +97,7 @@ class KeyVault:
         return KeyReference(*match.groups())
 
     def encrypt(self, text: str, context: str) -> bytes:
-        """Encrypt `text`; it can be read back only with the same `context`, the id of what it belongs to."""
+        """Encrypt `text`; it can be read back only with the same `context`, which says what it belongs to."""
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, text.encode(), context.encode())
 
@@ -111,6 +111,6 @@ class KeyVault:
             return self._cipher.decrypt(data[:_NONCE], data[_NONCE:], context.encode()).decode()
         except InvalidTag:
             raise Conflict(
-                f"the stored key of credential {context} can't be read with this installation's secret; "
+                f"the stored key of {context} can't be read with this installation's secret; "
                 "start Tollway with the secret that was in use when the key was stored"
             ) from None

@@ -6,12 +6,14 @@ Pure functions from entities to JSON values; golden files in tests/contract/ kee
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from tollway.contracts.configuration import (
+    CaCertificatePart,
+    CertificatePart,
     ConsumerRow,
     GroupPart,
     KeyAuthRow,
@@ -19,23 +21,44 @@ from tollway.contracts.configuration import (
     Reference,
     RoutePart,
     ServicePart,
+    TargetPart,
+    UpstreamPart,
 )
-from tollway.gateway.models import ConsumerGroup, Plugin, Route, Service, Shop
-from tollway.gateway.ports import ConsumerEntry, KeyEntry
+from tollway.gateway.models import CaCertificate, ConsumerGroup, Plugin, Route, Service, Shop, Target
+from tollway.gateway.ports import CertificateEntry, ConsumerEntry, KeyEntry, UpstreamEntry
 
-__all__ = ["base_part", "consumer_row", "encode", "join_base", "key_auth_row", "shop_part", "with_base"]
+__all__ = [
+    "BaseEntity",
+    "base_part",
+    "consumer_row",
+    "encode",
+    "join_base",
+    "key_auth_row",
+    "shop_part",
+    "with_base",
+]
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def base_part(entity: Service | Route | ConsumerGroup | Plugin) -> bytes:
+BaseEntity: TypeAlias = (
+    Service | Route | ConsumerGroup | Plugin | UpstreamEntry | CertificateEntry | CaCertificate
+)
+
+
+def base_part(entity: BaseEntity) -> bytes:
     """Return an entity's JSON in the base."""
-    if isinstance(entity, Service):
-        return encode(_service(entity))
-    if isinstance(entity, Route):
-        return encode(_route(entity))
-    return encode(_plugin(entity) if isinstance(entity, Plugin) else _group(entity))
+    parts: dict[type[Any], Callable[[Any], Any]] = {
+        Service: _service,
+        Route: _route,
+        ConsumerGroup: _group,
+        Plugin: _plugin,
+        UpstreamEntry: _upstream,
+        CertificateEntry: _certificate,
+        CaCertificate: _ca_certificate,
+    }
+    return encode(parts[type(entity)](entity))
 
 
 def shop_part(shop: Shop) -> bytes:
@@ -49,6 +72,9 @@ def join_base(
     routes: Iterable[bytes],
     consumer_groups: Iterable[bytes],
     plugins: Iterable[bytes],
+    upstreams: Iterable[bytes],
+    certificates: Iterable[bytes],
+    ca_certificates: Iterable[bytes],
     shop: bytes,
 ) -> bytes:
     """Return the base's JSON from that of its parts. Routes oldest first: the older of two equals wins."""
@@ -58,6 +84,8 @@ def join_base(
         b"consumer_groups": consumer_groups,
         b"plugins": plugins,
     }
+    later = {b"upstreams": upstreams, b"certificates": certificates, b"ca_certificates": ca_certificates}
+    lists |= {name: found for name, parts in later.items() if (found := list(parts))}
     fields = (b'"' + name + b'":[' + b",".join(parts) + b"]" for name, parts in lists.items())
     return b"{" + b",".join([*fields, shop]) + b"}"
 
@@ -99,7 +127,7 @@ def encode(value: Any) -> bytes:
 
 
 def _service(service: Service) -> ServicePart:
-    return {
+    part: ServicePart = {
         "id": str(service.id),
         "name": service.name,
         "protocol": service.protocol,
@@ -113,6 +141,68 @@ def _service(service: Service) -> ServicePart:
         "enabled": service.enabled,
         "tags": _list(service.tags),
     }
+    if service.tls_verify is not None:
+        part["tls_verify"] = service.tls_verify
+    if service.tls_verify_depth is not None:
+        part["tls_verify_depth"] = service.tls_verify_depth
+    if service.ca_certificates is not None:
+        part["ca_certificates"] = list(service.ca_certificates)
+    if service.client_certificate_id is not None:
+        part["client_certificate"] = {"id": str(service.client_certificate_id)}
+    return part
+
+
+def _upstream(entry: UpstreamEntry) -> UpstreamPart:
+    upstream = entry.upstream
+    return {
+        "id": str(upstream.id),
+        "name": upstream.name,
+        "algorithm": upstream.algorithm,
+        "hash_on": upstream.hash_on,
+        "hash_fallback": upstream.hash_fallback,
+        "hash_on_header": upstream.hash_on_header,
+        "hash_fallback_header": upstream.hash_fallback_header,
+        "hash_on_cookie": upstream.hash_on_cookie,
+        "hash_on_cookie_path": upstream.hash_on_cookie_path,
+        "hash_on_query_arg": upstream.hash_on_query_arg,
+        "hash_fallback_query_arg": upstream.hash_fallback_query_arg,
+        "hash_on_uri_capture": upstream.hash_on_uri_capture,
+        "hash_fallback_uri_capture": upstream.hash_fallback_uri_capture,
+        "slots": upstream.slots,
+        "healthchecks": dict(upstream.healthchecks),
+        "host_header": upstream.host_header,
+        "client_certificate": _reference(upstream.client_certificate_id),
+        "use_srv_name": upstream.use_srv_name,
+        "tags": _list(upstream.tags),
+        "targets": [_target(target) for target in entry.targets],
+    }
+
+
+def _target(target: Target) -> TargetPart:
+    return {
+        "id": str(target.id),
+        "target": target.target,
+        "weight": target.weight,
+        "tags": _list(target.tags),
+    }
+
+
+def _certificate(entry: CertificateEntry) -> CertificatePart:
+    certificate = entry.certificate
+    return {
+        "id": str(certificate.id),
+        "cert": certificate.cert,
+        "key": entry.key,
+        "cert_alt": certificate.cert_alt,
+        "key_alt": entry.key_alt,
+        # Names in a handshake are compared without regard to case.
+        "snis": [name.lower() for name in certificate.snis],
+        "tags": _list(certificate.tags),
+    }
+
+
+def _ca_certificate(authority: CaCertificate) -> CaCertificatePart:
+    return {"id": str(authority.id), "cert": authority.cert, "tags": _list(authority.tags)}
 
 
 def _group(group: ConsumerGroup) -> GroupPart:
@@ -120,7 +210,7 @@ def _group(group: ConsumerGroup) -> GroupPart:
 
 
 def _route(route: Route) -> RoutePart:
-    return {
+    part: RoutePart = {
         "id": str(route.id),
         "name": route.name,
         "protocols": list(route.protocols),
@@ -138,6 +228,9 @@ def _route(route: Route) -> RoutePart:
         "service": _reference(route.service_id),
         "created_at": _seconds(route.created_at),
     }
+    if route.snis is not None:
+        part["snis"] = [name.lower() for name in route.snis]
+    return part
 
 
 def _plugin(plugin: Plugin) -> PluginPart:

@@ -8,7 +8,7 @@ from threading import Barrier, Event, Thread
 from sqlalchemy import select
 
 from tests.support.databases import migrated, url_of
-from tests.support.gateway import open_store
+from tests.support.gateway import VAULT, open_store
 from tests.support.stream import Replica
 from tollway.gateway.publisher import updates
 from tollway.storage.database import Database
@@ -23,7 +23,7 @@ def test_two_processes_with_two_writers_each(tmp_path: Path) -> None:
     migrated(tmp_path).close()
     # As many connections pools as processes; each process has two threads that write.
     databases = [Database(url_of(tmp_path)) for _ in range(2)]
-    source = SqlConfigurationSource(databases[0])
+    source = SqlConfigurationSource(databases[0], VAULT)
     with source.watch() as newest:
         follower = Replica(newest())
     together, done = Barrier(WRITERS + 1), Event()

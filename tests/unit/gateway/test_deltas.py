@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.databases import migrated
-from tests.support.gateway import Engine, open_store
+from tests.support.gateway import VAULT, Engine, open_store
 from tests.support.stream import Replica
 from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.errors import KongError
@@ -137,7 +137,7 @@ def test_deltas_amount_to_a_full_resync(transactions: list[tuple[list[Action], s
         database = migrated(Path(folder))
         engine = Engine()
         store = open_store(database, engine)
-        source = SqlConfigurationSource(database)
+        source = SqlConfigurationSource(database, VAULT)
         follower = _resync(source)
         store.import_consumers(
             ImportRow(username=name, keys=(f"key-number-{number}",)) for number, name in enumerate("abc")
@@ -187,7 +187,7 @@ def _write(store: GatewayStore, actions: list[Action]) -> None:
 def _compare_remembered_base(store: GatewayStore) -> None:
     """What the store remembers of the base, undone transactions in between, is what is there."""
     with store.database.read() as connection:
-        assert store._cache.read(connection, None) == BaseCache().read(connection, None)
+        assert store._cache.read(connection, None) == BaseCache(VAULT).read(connection, None)
 
 
 def _follow(source: SqlConfigurationSource, follower: Replica) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tollway.gateway.schema.certificates import CA_CERTIFICATES, CERTIFICATES, SNIS
 from tollway.gateway.schema.consumers import (
     ACLS,
     CONSUMER_GROUP_PLUGINS,
@@ -13,6 +14,7 @@ from tollway.gateway.schema.entity import EntitySchema
 from tollway.gateway.schema.plugins import plugin_schema
 from tollway.gateway.schema.routes import ROUTES
 from tollway.gateway.schema.services import SERVICES
+from tollway.gateway.schema.upstreams import TARGETS, UPSTREAMS
 
 __all__ = ["SCHEMAS"]
 
@@ -21,6 +23,11 @@ SCHEMAS: dict[str, EntitySchema] = {
     for schema in (
         SERVICES,
         ROUTES,
+        UPSTREAMS,
+        TARGETS,
+        CERTIFICATES,
+        SNIS,
+        CA_CERTIFICATES,
         CONSUMERS,
         CONSUMER_GROUPS,
         CONSUMER_GROUP_PLUGINS,

@@ -18,8 +18,10 @@ __all__ = [
     "name",
     "no_control_characters",
     "only_one_of",
+    "only_when",
     "pattern",
     "required_if",
+    "service_host",
     "tag",
     "value_at",
 ]
@@ -73,6 +75,37 @@ def host(value: str) -> str | None:
     if len(value) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         return f"invalid value: {value}"
     return None
+
+
+def service_host(value: str) -> str | None:
+    """Where a service is: a host, or the path of a Unix socket behind `unix:`."""
+    if not value.startswith("unix:"):
+        return host(value)
+    path = value.removeprefix("unix:")
+    if not path.startswith("/") or not path.isprintable() or not path.isascii() or " " in path:
+        return "write unix: and the socket's whole path, as in unix:/run/api.sock"
+    # What the kernel's address of a socket holds.
+    return None if len(path) <= 107 else "a socket's path may have 107 characters"
+
+
+def only_when(field: str, one_of: tuple[str, ...], then: str) -> EntityCheck:
+    """`then` may be set only where `field` is one of these."""
+
+    def test(document: Mapping[str, Any]) -> Mapping[str, Problem] | None:
+        if document[field] in one_of or document[then] is None:
+            return None
+        return {
+            "@entity": [f"failed conditional validation given value of field '{field}'"],
+            then: "value must be null",
+        }
+
+    description = {
+        "if_field": field,
+        "if_match": {"not_one_of": list(one_of)},
+        "then_field": then,
+        "then_match": {"eq": None},
+    }
+    return EntityCheck({"conditional": description}, test)
 
 
 def pattern(expression: str, problem: str) -> Callable[[str], str | None]:

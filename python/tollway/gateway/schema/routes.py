@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tollway.gateway.schema import checks, common
+from tollway.gateway.schema.certificates import sni
 from tollway.gateway.schema.entity import EntityCheck, EntitySchema
 from tollway.gateway.schema.fields import Array, Boolean, Foreign, Integer, Map, Record, String
 from tollway.gateway.schema.violation import Problem
@@ -86,6 +87,18 @@ def _grpc_has_no_methods(document: Mapping[str, Any]) -> Mapping[str, Problem] |
     return problems or None
 
 
+def _sni(value: str) -> str | None:
+    """A name in a handshake, with a wildcard or without; every name would be no rule."""
+    return "invalid value: *" if value == "*" else sni(value)
+
+
+def _snis_need_tls(document: Mapping[str, Any]) -> Mapping[str, Problem] | None:
+    if not document["snis"] or {"https", "grpcs", "tls", "tls_passthrough"} & set(document["protocols"]):
+        return None
+    kinds = "'grpcs', 'https', 'tls' or 'tls_passthrough'"
+    return {"snis": f"'snis' can only be set when 'protocols' is {kinds}"}
+
+
 ROUTES = EntitySchema(
     name="routes",
     key="name",
@@ -120,7 +133,7 @@ ROUTES = EntitySchema(
             "preserve_host": Boolean(default=False, required=True),
             "request_buffering": Boolean(default=True, required=True),
             "response_buffering": Boolean(default=True, required=True),
-            "snis": Array(elements=String(), unique_elements=True, unsupported=common.NOT_SUPPORTED),
+            "snis": Array(elements=String(len_max=255, check=_sni), unique_elements=True),
             "sources": Array(
                 elements=Record(fields={}), unique_elements=True, unsupported=common.NOT_SUPPORTED
             ),
@@ -152,6 +165,22 @@ ROUTES = EntitySchema(
                 }
             },
             _grpc_has_no_methods,
+        ),
+        EntityCheck(
+            {
+                "conditional": {
+                    "if_field": "protocols",
+                    "if_match": {
+                        "elements": {
+                            "type": "string",
+                            "not_one_of": ["grpcs", "https", "tls", "tls_passthrough"],
+                        }
+                    },
+                    "then_field": "snis",
+                    "then_match": {"len_eq": 0},
+                }
+            },
+            _snis_need_tls,
         ),
     ),
 )

@@ -220,6 +220,8 @@ class EntityService(Generic[M]):
         repositories: dict[str, EntityRepository[Any]] = {
             "services": self.repositories.services,
             "routes": self.repositories.routes,
+            "upstreams": self.repositories.upstreams,
+            "certificates": self.repositories.certificates,
             "consumers": self.repositories.consumers,
             "consumer_groups": self.repositories.consumer_groups,
         }

@@ -11,6 +11,7 @@ from tollway.gateway.errors import entity_violation
 from tollway.gateway.ports import EngineCheck, GatewayRepositories, TaggedEntity
 from tollway.gateway.refusal import judge
 from tollway.gateway.secrets import KeyVault
+from tollway.gateway.service.certificates import CaCertificates, Certificates, Snis
 from tollway.gateway.service.consumers import Acls, Consumers
 from tollway.gateway.service.groups import ConsumerGroups
 from tollway.gateway.service.imports import PreparedImport
@@ -18,6 +19,7 @@ from tollway.gateway.service.key_auths import KeyAuths
 from tollway.gateway.service.plugins import Plugins
 from tollway.gateway.service.routing import Routes, Services
 from tollway.gateway.service.shop import ShopService
+from tollway.gateway.service.upstreams import Targets, Upstreams
 from tollway.kernel.clock import Clock
 
 __all__ = ["LOCAL", "Gateway"]
@@ -51,6 +53,11 @@ class Gateway:
         self._engine = engine
         self.services = Services(repositories, clock)
         self.routes = Routes(repositories, clock)
+        self.upstreams = Upstreams(repositories, clock)
+        self.targets = Targets(repositories, clock)
+        self.certificates = Certificates(repositories, clock, vault)
+        self.snis = Snis(repositories, clock)
+        self.ca_certificates = CaCertificates(repositories, clock)
         self.consumers = Consumers(repositories, clock)
         self.key_auths = KeyAuths(repositories, clock, vault, brand)
         self.acls = Acls(repositories, clock)
@@ -87,7 +94,8 @@ class Gateway:
             document = configuration.base()
             if len(document) > _BASE_LIMIT:
                 raise entity_violation(
-                    f"all services, routes and plugins together take {len(document)} bytes as JSON and "
+                    "all services, routes, plugins, upstreams and certificates together take "
+                    f"{len(document)} bytes as JSON and "
                     f"may take {_BASE_LIMIT}; remove some, or shorten their tags and paths"
                 )
             judge(lambda: self._engine.base(document))

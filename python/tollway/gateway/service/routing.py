@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from tollway.gateway.errors import ForeignKeyViolation
 from tollway.gateway.models import Route, Service
@@ -28,6 +30,14 @@ class Services(EntityService[Service]):
     def build(self, attributes: dict[str, Any], existing: Service | None) -> Service:  # noqa: ARG002
         """Make the model."""
         return Service(**attributes)
+
+    def make(self, document: Mapping[str, Any], existing: Service | None) -> Service:
+        """Check a document and make the model; authorities are named by a list of ids."""
+        service = super().make(document, existing)
+        for authority in service.ca_certificates or ():
+            if self.repositories.ca_certificates.get(UUID(authority)) is None:
+                raise ForeignKeyViolation.missing("ca_certificates", {"id": authority}, "ca_certificates")
+        return service
 
     def delete_children(self, entity: Service) -> None:
         """Plugins go with their service; routes have to be taken away first."""

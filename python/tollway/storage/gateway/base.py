@@ -12,27 +12,37 @@ from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, func, select
 
 from tollway.gateway import snapshot
-from tollway.gateway.models import ConsumerGroup, Plugin, Route, Service
-from tollway.storage.gateway import mapping
+from tollway.gateway.models import (
+    CaCertificate,
+    Certificate,
+    ConsumerGroup,
+    Entity,
+    Plugin,
+    Route,
+    Service,
+    Upstream,
+)
+from tollway.gateway.secrets import KeyVault
+from tollway.gateway.snapshot import BaseEntity
+from tollway.storage.gateway.base_parts import KINDS, base_entities, base_key
 from tollway.storage.gateway.changes import BASE, versions
-from tollway.storage.gateway.parts import parts
 from tollway.storage.gateway.shop import SHOP_KEY, read_shop
-from tollway.storage.tables.gateway import CONFIG_CHANGE, CONSUMER_GROUP, PLUGIN, ROUTE, SERVICE
+from tollway.storage.tables.gateway import CONFIG_CHANGE
 
-__all__ = ["BaseCache", "base_key"]
+__all__ = ["BaseCache"]
 
-_Entity = Service | Route | ConsumerGroup | Plugin
-
-_TABLES: dict[type[Any], Table] = {
-    Service: SERVICE,
-    Route: ROUTE,
-    ConsumerGroup: CONSUMER_GROUP,
-    Plugin: PLUGIN,
+_LISTS = {
+    "services": Service,
+    "routes": Route,
+    "consumer_groups": ConsumerGroup,
+    "plugins": Plugin,
+    "upstreams": Upstream,
+    "certificates": Certificate,
+    "ca_certificates": CaCertificate,
 }
-_KINDS = {model: table.name for model, table in _TABLES.items()}
 
 
 class _Fragment(NamedTuple):
@@ -40,15 +50,11 @@ class _Fragment(NamedTuple):
     json: bytes
 
 
-def base_key(entity: _Entity) -> str:
-    """Return the key under which a change of this entity is noted."""
-    return f"{_KINDS[type(entity)]}:{entity.id}"
-
-
 class BaseCache:
     """Remembers the base's fragments as they were committed at `_version`, `_doubtful` ones excepted."""
 
-    def __init__(self) -> None:
+    def __init__(self, vault: KeyVault) -> None:
+        self._vault = vault
         self._lock = Lock()
         self._version: int | None = None
         self._fragments: dict[str, _Fragment] = {}
@@ -61,16 +67,16 @@ class BaseCache:
             committed = newest if own is None else own - 1
             if self._version is not None and self._version > committed:
                 # A view from before what is remembered here: rare, and nothing to remember.
-                return _joined(_every(connection))
+                return _joined(_every(connection, self._vault))
             changed: dict[str, int] = {}
             if self._version is None or self._version < pruned_to:
-                seen = _every(connection)
+                seen = _every(connection, self._vault)
                 changed = dict(_changes(connection, committed))
             else:
                 changed = dict(_changes(connection, self._version))
                 stale = self._doubtful | changed.keys()
                 seen = {key: part for key, part in self._fragments.items() if key not in stale}
-                seen.update(_some(connection, stale))
+                seen.update(_some(connection, self._vault, stale))
             self._fragments = seen
             # What this transaction changed is not committed yet, and may never be.
             self._doubtful = {key for key, version in changed.items() if version > committed}
@@ -87,15 +93,11 @@ def _changes(connection: Connection, after: int) -> Iterator[tuple[str, int]]:
     return ((key, version) for key, version in connection.execute(query))
 
 
-def _every(connection: Connection) -> dict[str, _Fragment]:
-    found: dict[str, _Fragment] = {}
-    for model, table in _TABLES.items():
-        for row in connection.execute(select(table)).mappings():
-            found.update(_fragment(mapping.entity(model, row)))
-    return found | _shop(connection)
+def _every(connection: Connection, vault: KeyVault) -> dict[str, _Fragment]:
+    return dict(_fragments(base_entities(connection, vault, None))) | _shop(connection)
 
 
-def _some(connection: Connection, keys: Iterable[str]) -> dict[str, _Fragment]:
+def _some(connection: Connection, vault: KeyVault, keys: Iterable[str]) -> dict[str, _Fragment]:
     found: dict[str, _Fragment] = {}
     wanted: dict[str, list[UUID]] = defaultdict(list)
     for key in keys:
@@ -104,28 +106,24 @@ def _some(connection: Connection, keys: Iterable[str]) -> dict[str, _Fragment]:
             continue
         kind, _, entity_id = key.partition(":")
         wanted[kind].append(UUID(entity_id))
-    for model, table in _TABLES.items():
-        for part in parts(wanted[table.name]):
-            query = select(table).where(table.c.id.in_(part))
-            for row in connection.execute(query).mappings():
-                found.update(_fragment(mapping.entity(model, row)))
-    return found
+    return found | dict(_fragments(base_entities(connection, vault, wanted)))
 
 
 def _shop(connection: Connection) -> dict[str, _Fragment]:
     return {SHOP_KEY: _Fragment((), snapshot.shop_part(read_shop(connection)))}
 
 
-def _fragment(entity: _Entity) -> dict[str, _Fragment]:
-    """Return the entity's fragment by its key; nothing where a consumer's row has it."""
-    if isinstance(entity, Plugin) and entity.consumer_id is not None:
-        return {}
-    if isinstance(entity, Route):
-        # The engine prefers the older of two equal routes.
-        order: tuple[Any, ...] = (entity.created_at, entity.id)
-    else:
-        order = (entity.name,) if isinstance(entity, ConsumerGroup) else (entity.id,)
-    return {base_key(entity): _Fragment(order, snapshot.base_part(entity))}
+def _fragments(found: Iterable[tuple[Entity, BaseEntity]]) -> Iterator[tuple[str, _Fragment]]:
+    """Return fragments by their keys; none where a consumer's row has the entity."""
+    for entity, part in found:
+        if isinstance(entity, Plugin) and entity.consumer_id is not None:
+            continue
+        if isinstance(entity, Route):
+            # The engine prefers the older of two equal routes.
+            order: tuple[Any, ...] = (entity.created_at, entity.id)
+        else:
+            order = (entity.name,) if isinstance(entity, ConsumerGroup) else (entity.id,)
+        yield base_key(type(entity), entity.id), _Fragment(order, snapshot.base_part(part))
 
 
 def _joined(fragments: dict[str, _Fragment]) -> bytes:
@@ -135,14 +133,6 @@ def _joined(fragments: dict[str, _Fragment]) -> bytes:
     for same in lists.values():
         same.sort(key=lambda fragment: fragment.order)
     return snapshot.join_base(
-        **{
-            name: [fragment.json for fragment in lists[_KINDS[model]]]
-            for name, model in (
-                ("services", Service),
-                ("routes", Route),
-                ("consumer_groups", ConsumerGroup),
-                ("plugins", Plugin),
-            )
-        },
+        **{name: [fragment.json for fragment in lists[KINDS[model]]] for name, model in _LISTS.items()},
         shop=fragments[SHOP_KEY].json,
     )

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 from uuid import UUID
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
-from tollway.gateway.models import Acl, Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service
+from tollway.gateway.models import (
+    Acl,
+    CaCertificate,
+    Certificate,
+    Consumer,
+    ConsumerGroup,
+    Entity,
+    KeyAuth,
+    Plugin,
+    Route,
+    Service,
+    Sni,
+    Target,
+    Upstream,
+)
 from tollway.gateway.ports import TagFilter
 from tollway.storage.gateway import mapping
-from tollway.storage.gateway.base import base_key
+from tollway.storage.gateway.base_parts import base_key, names_of
 from tollway.storage.gateway.changes import ChangeJournal
+from tollway.storage.gateway.mapping import Columns, M
 from tollway.storage.gateway.tags import tagged
 from tollway.storage.meters import hold_named_route
 from tollway.storage.tables import gateway as tables
 
 __all__ = [
     "AclRepository",
+    "CaCertificateRepository",
+    "CertificateRepository",
     "ConsumerGroupRepository",
     "ConsumerRepository",
     "EntityTable",
@@ -27,9 +44,10 @@ __all__ = [
     "PluginRepository",
     "RouteRepository",
     "ServiceRepository",
+    "SniRepository",
+    "TargetRepository",
+    "UpstreamRepository",
 ]
-
-M = TypeVar("M", Acl, Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service)
 
 
 class EntityTable(Generic[M]):
@@ -46,10 +64,14 @@ class EntityTable(Generic[M]):
         """Note what a write changes for the gateways; None stands for "not there"."""
         raise NotImplementedError
 
-    def _note_base(self, *entities: Service | Route | ConsumerGroup | None) -> None:
+    def _note_base(self, *entities: Entity | None) -> None:
         for entity in entities:
             if entity is not None:
-                self.journal.note_base(base_key(entity))
+                self.journal.note_base(base_key(type(entity), entity.id))
+
+    def loaded(self, rows: Iterable[Columns]) -> list[M]:
+        """Make the entities that rows hold."""
+        return [mapping.entity(self.model, row) for row in rows]
 
     def get(self, entity_id: UUID) -> M | None:
         """Return the entity with this id."""
@@ -58,12 +80,12 @@ class EntityTable(Generic[M]):
     def find(self, **attributes: Any) -> M | None:
         """Return the entity with these unique attributes."""
         found = self.connection.execute(select(self.table).filter_by(**attributes)).mappings().one_or_none()
-        return None if found is None else mapping.entity(self.model, found)
+        return None if found is None else self.loaded([found])[0]
 
     def all(self, **attributes: Any) -> list[M]:
         """Return every entity with these attributes, ordered by id."""
         query = select(self.table).filter_by(**attributes).order_by(self.table.c.id)
-        return [mapping.entity(self.model, found) for found in self.connection.execute(query).mappings()]
+        return self.loaded(self.connection.execute(query).mappings())
 
     def page(
         self, *, after: UUID | None, size: int, tags: TagFilter | None, attributes: Mapping[str, Any]
@@ -74,7 +96,7 @@ class EntityTable(Generic[M]):
             query = query.where(self.table.c.id > after)
         if tags is not None:
             query = query.where(tagged(self.table, tags, self.connection.dialect.name))
-        return [mapping.entity(self.model, found) for found in self.connection.execute(query).mappings()]
+        return self.loaded(self.connection.execute(query).mappings())
 
     def insert(self, entity: M) -> None:
         """Store a new entity."""
@@ -115,6 +137,71 @@ class RouteRepository(EntityTable[Route]):
         self._note_base(before, after)
         if after is not None and after.name and (before is None or before.name != after.name):
             hold_named_route(self.connection, after.id, after.name)
+
+
+class UpstreamRepository(EntityTable[Upstream]):
+    """Names that stand for several addresses."""
+
+    table = tables.UPSTREAM
+    model = Upstream
+
+    def note(self, before: Upstream | None, after: Upstream | None) -> None:
+        """Upstreams are in the base."""
+        self._note_base(before, after)
+
+
+class TargetRepository(EntityTable[Target]):
+    """Addresses of upstreams."""
+
+    table = tables.TARGET
+    model = Target
+
+    def note(self, before: Target | None, after: Target | None) -> None:
+        """Targets are in their upstream's part of the base."""
+        for target in (before, after):
+            if target is not None:
+                self.journal.note_base(base_key(Upstream, target.upstream_id))
+
+
+class CertificateRepository(EntityTable[Certificate]):
+    """Certificates, each with the names that it is for."""
+
+    table = tables.CERTIFICATE
+    model = Certificate
+
+    def note(self, before: Certificate | None, after: Certificate | None) -> None:
+        """Certificates are in the base."""
+        self._note_base(before, after)
+
+    def loaded(self, rows: Iterable[Columns]) -> list[Certificate]:
+        """Make the entities that rows hold, with their names."""
+        found = list(rows)
+        names = names_of(self.connection, [row["id"] for row in found])
+        return [mapping.entity(Certificate, {**row, "snis": names[row["id"]]}) for row in found]
+
+
+class SniRepository(EntityTable[Sni]):
+    """Names of certificates."""
+
+    table = tables.SNI
+    model = Sni
+
+    def note(self, before: Sni | None, after: Sni | None) -> None:
+        """Names are in their certificate's part of the base."""
+        for sni in (before, after):
+            if sni is not None:
+                self.journal.note_base(base_key(Certificate, sni.certificate_id))
+
+
+class CaCertificateRepository(EntityTable[CaCertificate]):
+    """Authorities."""
+
+    table = tables.CA_CERTIFICATE
+    model = CaCertificate
+
+    def note(self, before: CaCertificate | None, after: CaCertificate | None) -> None:
+        """Authorities are in the base."""
+        self._note_base(before, after)
 
 
 class ConsumerRepository(EntityTable[Consumer]):
@@ -166,8 +253,8 @@ class PluginRepository(EntityTable[Plugin]):
         for plugin in (before, after):
             if plugin is not None and plugin.consumer_id is not None:
                 self.journal.note_consumers([plugin.consumer_id])
-            elif plugin is not None:
-                self.journal.note_base(base_key(plugin))
+            else:
+                self._note_base(plugin)
 
 
 class ConsumerGroupRepository(EntityTable[ConsumerGroup]):

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import RowMapping
 
 from tollway.gateway.models import (
     Acl,
     Attribution,
+    CaCertificate,
+    Certificate,
     Consumer,
     ConsumerGroup,
     KeyAuth,
     Plugin,
     Route,
     Service,
+    Sni,
+    Target,
+    Upstream,
 )
 from tollway.kernel.mode import Mode
 
-__all__ = ["entity", "row"]
+__all__ = ["Columns", "M", "entity", "row"]
 
-M = TypeVar("M", Acl, Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service)
+Columns: TypeAlias = RowMapping | Mapping[str, Any]
+"""A row as it was read, or one with more to it."""
 
-_NAMES = {
-    model: tuple(field.name for field in fields(model))
-    for model in (Acl, Consumer, ConsumerGroup, KeyAuth, Plugin, Route, Service)
+M = TypeVar(
+    "M",
+    Acl,
+    CaCertificate,
+    Certificate,
+    Consumer,
+    ConsumerGroup,
+    KeyAuth,
+    Plugin,
+    Route,
+    Service,
+    Sni,
+    Target,
+    Upstream,
+)
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {
+    model: tuple(field.name for field in fields(model)) for model in M.__constraints__
 }
 
 
-def entity(model: type[M], columns: RowMapping) -> M:
+def entity(model: type[M], columns: Columns) -> M:
     """Make the entity that a row holds; JSON lists become tuples."""
     values: dict[str, Any] = {}
     for name in _NAMES[model]:
@@ -56,6 +78,8 @@ def row(subject: M) -> dict[str, Any]:
             values["mode"] = value.mode.value
         else:
             values[name] = value
+    if isinstance(subject, Certificate):
+        del values["snis"]  # rows of their own
     if isinstance(subject, Plugin):
         values["scope"] = subject.scope
     return values

@@ -15,12 +15,17 @@ from tollway.storage.gateway.changes import KEY_AUTH as KEY_AUTHS
 from tollway.storage.gateway.configuration import SqlConfiguration
 from tollway.storage.gateway.entities import (
     AclRepository,
+    CaCertificateRepository,
+    CertificateRepository,
     ConsumerGroupRepository,
     ConsumerRepository,
     KeyAuthRepository,
     PluginRepository,
     RouteRepository,
     ServiceRepository,
+    SniRepository,
+    TargetRepository,
+    UpstreamRepository,
 )
 from tollway.storage.gateway.members import MemberRepository
 from tollway.storage.gateway.shop import SqlShopRepository
@@ -40,6 +45,11 @@ class SqlGatewayRepositories:
         self._journal = ChangeJournal(connection)
         self.services = ServiceRepository(connection, self._journal)
         self.routes = RouteRepository(connection, self._journal)
+        self.upstreams = UpstreamRepository(connection, self._journal)
+        self.targets = TargetRepository(connection, self._journal)
+        self.certificates = CertificateRepository(connection, self._journal)
+        self.snis = SniRepository(connection, self._journal)
+        self.ca_certificates = CaCertificateRepository(connection, self._journal)
         self.consumers = ConsumerRepository(connection, self._journal)
         self.key_auths = KeyAuthRepository(connection, self._journal)
         self.acls = AclRepository(connection, self._journal)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.engine.interfaces import DBAPICursor
 
+from tollway.gateway.secrets import KeyVault
 from tollway.storage.database import Database
 from tollway.storage.gateway.base import BaseCache
 from tollway.storage.gateway.changes import ChangeJournal, excess, newest_version, prune
@@ -39,9 +40,9 @@ class _Glance:
 class SqlConfigurationSource:
     """`tollway.gateway.ports.ConfigurationSource` over a database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vault: KeyVault) -> None:
         self._database = database
-        self._cache = BaseCache()
+        self._cache = BaseCache(vault)
 
     @contextmanager
     def read(self) -> Iterator[SqlConfiguration]:

@@ -16,6 +16,7 @@ from tollway.kernel.clock import Clock
 from tollway.storage.database import Database
 from tollway.storage.gateway.base import BaseCache
 from tollway.storage.gateway.repositories import SqlGatewayRepositories
+from tollway.storage.gateway.source import SqlConfigurationSource
 
 __all__ = ["GatewayStore"]
 
@@ -49,7 +50,11 @@ class GatewayStore:
         self._clock = clock
         self._brand = brand
         self._counting = counting
-        self._cache = BaseCache()
+        self._cache = BaseCache(vault)
+
+    def source(self) -> SqlConfigurationSource:
+        """Return where a publisher reads the configuration from."""
+        return SqlConfigurationSource(self.database, self._vault)
 
     @contextmanager
     def read(self) -> Iterator[Gateway]:

@@ -30,12 +30,17 @@ __all__ = ["tagged", "tags"]
 
 _ENTITIES = {
     "acls": tables.ACL,
+    "ca_certificates": tables.CA_CERTIFICATE,
+    "certificates": tables.CERTIFICATE,
     "consumer_groups": tables.CONSUMER_GROUP,
     "consumers": tables.CONSUMER,
     "keyauth_credentials": tables.KEY_AUTH,
     "plugins": tables.PLUGIN,
     "routes": tables.ROUTE,
     "services": tables.SERVICE,
+    "snis": tables.SNI,
+    "targets": tables.TARGET,
+    "upstreams": tables.UPSTREAM,
 }
 
 

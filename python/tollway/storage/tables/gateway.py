@@ -6,13 +6,25 @@ the gateways would go on serving what the database no longer has. The repositori
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Integer, String, Table, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from tollway.storage.database import MAIN
 from tollway.storage.types import BigInt, Bytes, Identifier, Json, UtcTimestamp
 
 __all__ = [
     "ACL",
+    "CA_CERTIFICATE",
+    "CERTIFICATE",
     "CONFIG_CHANGE",
     "CONFIG_VERSION",
     "CONSUMER",
@@ -23,7 +35,85 @@ __all__ = [
     "ROUTE",
     "SERVICE",
     "SHOP",
+    "SNI",
+    "TARGET",
+    "UPSTREAM",
 ]
+
+CERTIFICATE = Table(
+    "certificate",
+    MAIN,
+    Column("id", Identifier, primary_key=True),
+    Column("cert", Text, nullable=False),
+    # Under the at-rest key: the nonce and the ciphertext, as of supplied API keys.
+    Column("key_encrypted", Bytes, nullable=False),
+    Column("cert_alt", Text),
+    Column("key_alt_encrypted", Bytes),
+    Column("tags", Json),
+    Column("created_at", UtcTimestamp, nullable=False),
+    Column("updated_at", UtcTimestamp, nullable=False),
+)
+
+SNI = Table(
+    "sni",
+    MAIN,
+    Column("id", Identifier, primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("certificate_id", Identifier, ForeignKey("certificate.id"), nullable=False, index=True),
+    Column("tags", Json),
+    Column("created_at", UtcTimestamp, nullable=False),
+    Column("updated_at", UtcTimestamp, nullable=False),
+)
+
+CA_CERTIFICATE = Table(
+    "ca_certificate",
+    MAIN,
+    Column("id", Identifier, primary_key=True),
+    Column("cert", Text, nullable=False),
+    Column("cert_digest", String(64), nullable=False, unique=True),
+    Column("tags", Json),
+    Column("created_at", UtcTimestamp, nullable=False),
+    Column("updated_at", UtcTimestamp, nullable=False),
+)
+
+UPSTREAM = Table(
+    "upstream",
+    MAIN,
+    Column("id", Identifier, primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("algorithm", String(32), nullable=False),
+    Column("hash_on", String(16), nullable=False),
+    Column("hash_fallback", String(16), nullable=False),
+    Column("hash_on_header", String(128)),
+    Column("hash_fallback_header", String(128)),
+    Column("hash_on_cookie", String(255)),
+    Column("hash_on_cookie_path", String(2048), nullable=False),
+    Column("hash_on_query_arg", String(255)),
+    Column("hash_fallback_query_arg", String(255)),
+    Column("hash_on_uri_capture", String(255)),
+    Column("hash_fallback_uri_capture", String(255)),
+    Column("slots", Integer, nullable=False),
+    Column("healthchecks", Json, nullable=False),
+    Column("host_header", String(300)),
+    Column("client_certificate_id", Identifier, ForeignKey("certificate.id"), index=True),
+    Column("use_srv_name", Boolean, nullable=False),
+    Column("tags", Json),
+    Column("created_at", UtcTimestamp, nullable=False),
+    Column("updated_at", UtcTimestamp, nullable=False),
+)
+
+TARGET = Table(
+    "target",
+    MAIN,
+    Column("id", Identifier, primary_key=True),
+    Column("upstream_id", Identifier, ForeignKey("upstream.id"), nullable=False),
+    Column("target", String(300), nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("tags", Json),
+    Column("created_at", UtcTimestamp, nullable=False),
+    Column("updated_at", UtcTimestamp, nullable=False),
+    UniqueConstraint("upstream_id", "target"),
+)
 
 SERVICE = Table(
     "service",
@@ -39,6 +129,10 @@ SERVICE = Table(
     Column("read_timeout", BigInt, nullable=False),
     Column("retries", Integer, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("client_certificate_id", Identifier, ForeignKey("certificate.id"), index=True),
+    Column("tls_verify", Boolean),
+    Column("tls_verify_depth", Integer),
+    Column("ca_certificates", Json),  # ids
     Column("tags", Json),
     Column("created_at", UtcTimestamp, nullable=False),
     Column("updated_at", UtcTimestamp, nullable=False),
@@ -61,6 +155,7 @@ ROUTE = Table(
     Column("preserve_host", Boolean, nullable=False),
     Column("request_buffering", Boolean, nullable=False),
     Column("response_buffering", Boolean, nullable=False),
+    Column("snis", Json),
     Column("tags", Json),
     Column("service_id", Identifier, ForeignKey("service.id"), index=True),
     Column("created_at", UtcTimestamp, nullable=False),

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from tollway.gateway.models import Acl, Consumer, ConsumerGroup, Entity, KeyAuth, Plugin, Route, Service
+from tollway.gateway.models import (
+    Acl,
+    CaCertificate,
+    Certificate,
+    Consumer,
+    ConsumerGroup,
+    Entity,
+    KeyAuth,
+    Plugin,
+    Route,
+    Service,
+    Sni,
+    Target,
+    Upstream,
+)
 from tollway.gateway.ports import TaggedEntity
 from tollway.gateway.service import Gateway
 from tollway.gateway.service.base import EntityService
@@ -14,6 +28,8 @@ __all__ = ["shown", "tag"]
 
 def shown(entity: Entity, gateway: Gateway) -> dict[str, Any]:
     """Return the entity as Kong shows it: every field, whole seconds, other entities as `{"id": …}`."""
+    if isinstance(entity, Certificate):
+        return gateway.certificates.document(entity)
     document = _service(entity, gateway).schema.document(entity)
     if isinstance(entity, KeyAuth):
         document["key"] = gateway.key_auths.reveal(entity)
@@ -30,6 +46,10 @@ def _service(entity: Entity, gateway: Gateway) -> EntityService[Any]:
     services: dict[type[Entity], EntityService[Any]] = {
         Service: gateway.services,
         Route: gateway.routes,
+        Upstream: gateway.upstreams,
+        Target: gateway.targets,
+        Sni: gateway.snis,
+        CaCertificate: gateway.ca_certificates,
         Consumer: gateway.consumers,
         ConsumerGroup: gateway.consumer_groups,
         KeyAuth: gateway.key_auths,

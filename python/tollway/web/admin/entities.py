@@ -28,7 +28,8 @@ def add_entity_routes(router: APIRouter, admin: Admin) -> None:
         _Endpoints(admin, nested.child, nested).add_to(router)
     # Several parents may lead to the same field's other end: one set of endpoints for each field.
     for nested in {(nested.child.path, nested.field): nested for nested in NESTED}.values():
-        _Parent(admin, nested).add_to(router)
+        if nested.child in RESOURCES:
+            _Parent(admin, nested).add_to(router)
 
 
 class _Endpoints:

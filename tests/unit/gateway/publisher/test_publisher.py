@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.databases import migrated, url_of
-from tests.support.gateway import open_store
+from tests.support.gateway import VAULT, open_store
 from tests.support.stream import NODE, StreamClient
 from tollway.gateway.ports import GatewayState
 from tollway.gateway.publisher import Publisher
@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def publisher(database: Database, path: Path) -> Iterator[Publisher]:
-    publisher = Publisher(SqlConfigurationSource(database), path)
+    publisher = Publisher(SqlConfigurationSource(database, VAULT), path)
     database.after_commit(publisher.wake)
     publisher.start()
     yield publisher
@@ -220,11 +220,11 @@ def test_gateway_that_left_is_not_waited_for(publisher: Publisher, store: Gatewa
 def test_socket_is_private_and_a_stale_one_is_replaced(database: Database, path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
         dead.bind(str(path))
-    publisher = Publisher(SqlConfigurationSource(database), path)
+    publisher = Publisher(SqlConfigurationSource(database, VAULT), path)
     publisher.start()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(Conflict, match="another process"):
-        Publisher(SqlConfigurationSource(database), path).start()
+        Publisher(SqlConfigurationSource(database, VAULT), path).start()
     with StreamClient(path) as client:
         client.until(lambda: client.version is not None)
         publisher.stop()
@@ -235,13 +235,13 @@ def test_socket_is_private_and_a_stale_one_is_replaced(database: Database, path:
 
 def test_path_that_is_too_long_is_said(database: Database, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="TOLLWAY_DATA_DIR"):
-        Publisher(SqlConfigurationSource(database), tmp_path / ("x" * 120)).start()
+        Publisher(SqlConfigurationSource(database, VAULT), tmp_path / ("x" * 120)).start()
 
 
 def test_old_changes_are_forgotten_in_whole_versions(
     database: Database, store: GatewayStore, publisher: Publisher, path: Path
 ) -> None:
-    source = SqlConfigurationSource(database)
+    source = SqlConfigurationSource(database, VAULT)
     began = _version(store)
     for number in range(6):
         with store.write() as gateway:
@@ -281,7 +281,7 @@ class Faltering(SqlConfigurationSource):
 def test_database_that_was_away_is_looked_at_again(
     database: Database, store: GatewayStore, path: Path, logs: list[MutableMapping[str, Any]]
 ) -> None:
-    publisher = Publisher(Faltering(database), path)
+    publisher = Publisher(Faltering(database, VAULT), path)
     publisher.start()
     with StreamClient(path) as client:
         client.reach(_version(store))
