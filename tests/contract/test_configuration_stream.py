@@ -92,6 +92,9 @@ def frames(database: Database) -> dict[str, list[Any]]:
         )
         clock.advance(timedelta(microseconds=1))
         gateway.routes.create({"id": _id(10), "paths": ["/"]})
+        gateway.upstreams.create({"id": _id(81), "name": "orders.internal", "algorithm": "least-connections"})
+        for number, target in ((91, "10.0.0.7:8080"), (92, "[2001:db8::7]:8080")):
+            gateway.targets.create({"id": _id(number), "upstream": {"id": _id(81)}, "target": target})
         gateway.consumer_groups.create({"id": _id(21), "name": "pro"})
         gateway.consumer_groups.create({"id": _id(22), "name": "beta"})
         gateway.plugins.create({"id": _id(31), "name": "key-auth"})

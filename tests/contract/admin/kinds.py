@@ -8,6 +8,8 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from tests.support.certificates import make
+
 Document = Mapping[str, Any]
 
 
@@ -25,6 +27,8 @@ class Kind:
     defaults: Document
     key: str | None = "name"
     """The field that may stand for the id in a path."""
+    chosen: str = "chosen"
+    """A value that it may have, as it is shown."""
     unique: str | None = "name"
     """The field of which two entities may not have the same value."""
     foreign: str | None = None
@@ -40,6 +44,27 @@ class Kind:
 
 
 BOB = {"username": "bob"}
+OWNER = "77777777-2222-4333-8444-555555555555"
+
+
+def _certificate(name: str) -> Document:
+    made = make(name)
+    return {"cert": made.cert, "key": made.key, "snis": [name]}
+
+
+PARENTS: Mapping[str, Document] = {
+    "services": {"name": "up", "host": "up.test"},
+    "consumers": {"username": "bob"},
+    "upstreams": {"name": "pool"},
+    "certificates": {"id": OWNER, **_certificate("owner.test")},
+}
+"""What entities refer to or stand below, by path."""
+STRANGERS: Mapping[str, Document] = {
+    "services": {"name": "eve", "host": "eve.test"},
+    "consumers": {"username": "eve"},
+    "certificates": {**_certificate("eve"), "snis": ["eve"]},
+}
+"""Other parents, called eve."""
 
 KINDS = [
     Kind(
@@ -63,6 +88,66 @@ KINDS = [
         {"protocols": ["http", "https"], "strip_path": True, "regex_priority": 0, "path_handling": "v0"},
         foreign="service",
         below=("/services/up", "routes", "service"),
+    ),
+    Kind(
+        "upstreams",
+        {"name": "one", "tags": ["x"]},
+        {"name": "two", "healthchecks": {"active": {"healthy": {"interval": 5}}, "threshold": 12.5}},
+        {"name": "three", "algorithm": "consistent-hashing", "hash_on": "ip", "hash_fallback": "path"},
+        {"slots": 100},
+        {"slots": "many"},
+        "slots: expected an integer",
+        {"algorithm": "round-robin", "hash_on": "none", "slots": 10_000, "hash_on_cookie_path": "/"},
+        foreign="client_certificate",
+    ),
+    Kind(
+        "upstreams/pool/targets",
+        {"target": "10.0.0.1:80"},
+        {"target": "ten.test:8080", "weight": 0},
+        {"target": "[2001:db8::7]:80"},
+        {"weight": 7},
+        {"weight": "heavy"},
+        "weight: expected an integer",
+        {"weight": 100, "tags": None},
+        key="target",
+        chosen="chosen.test:8000",
+        unique="target",
+    ),
+    Kind(
+        "certificates",
+        _certificate("one.test"),
+        _certificate("two.test"),
+        _certificate("three.test"),
+        {"tags": ["changed"]},
+        {"tags": 1},
+        "tags: expected a set",
+        {"cert_alt": None, "key_alt": None, "tags": None},
+        key=None,
+        unique=None,
+    ),
+    Kind(
+        "snis",
+        {"name": "one.test", "certificate": {"id": OWNER}},
+        {"name": "*.two.test", "certificate": {"id": OWNER}},
+        {"name": "three.*", "certificate": {"id": OWNER}},
+        {"tags": ["changed"]},
+        {"name": 5},
+        "name: expected a string",
+        {"tags": None},
+        foreign="certificate",
+        below=(f"/certificates/{OWNER}", "snis", "certificate"),
+    ),
+    Kind(
+        "ca_certificates",
+        {"cert": make("one", ca=True).cert},
+        {"cert": make("two", ca=True).cert},
+        {"cert": make("three", ca=True).cert},
+        {"tags": ["changed"]},
+        {"tags": 1},
+        "tags: expected a set",
+        {"tags": None},
+        key=None,
+        unique=None,
     ),
     Kind(
         "consumers",

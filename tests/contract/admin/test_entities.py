@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from starlette.testclient import TestClient
 
-from tests.contract.admin.kinds import KINDS, Kind
+from tests.contract.admin.kinds import KINDS, OWNER, PARENTS, STRANGERS, Kind
 
 
 def _each(kinds: list[Kind]) -> pytest.MarkDecorator:
@@ -17,6 +17,7 @@ def _each(kinds: list[Kind]) -> pytest.MarkDecorator:
 
 every_kind = _each(KINDS)
 every_named = _each([kind for kind in KINDS if kind.key not in (None, "key")])
+every_unique = _each([kind for kind in KINDS if kind.unique])
 every_dependent = _each([kind for kind in KINDS if kind.foreign])
 every_nested = _each([kind for kind in KINDS if kind.below])
 
@@ -25,13 +26,16 @@ UNKNOWN = "11111111-2222-4333-8444-555555555555"
 
 @pytest.fixture(autouse=True)
 def parents(admin: TestClient) -> None:
-    assert admin.post("/services", json={"name": "up", "host": "up.test"}).status_code == 201
-    assert admin.post("/consumers", json={"username": "bob"}).status_code == 201
+    for path, document in PARENTS.items():
+        assert admin.post(f"/{path}", json=dict(document)).status_code == 201
 
 
 def _mine(admin: TestClient, kind: Kind) -> list[dict[str, Any]]:
     data = admin.get(f"/{kind.path}").json()["data"]
-    return [item for item in data if item.get("name") != "up" and item.get("username") != "bob"]
+    theirs = {"up", "bob", "pool", "owner.test"}
+    return [
+        item for item in data if item["id"] != OWNER and item.get("name", item.get("username")) not in theirs
+    ]
 
 
 @every_kind
@@ -125,10 +129,10 @@ def test_put_creates_replaces_and_repeats(admin: TestClient, kind: Kind) -> None
 @every_named
 def test_put_by_name_is_an_upsert(admin: TestClient, kind: Kind) -> None:
     rest = {name: value for name, value in kind.first.items() if name != kind.key}
-    created = admin.put(f"/{kind.path}/chosen", json=rest)
+    created = admin.put(f"/{kind.path}/{kind.chosen}", json=rest)
     assert created.status_code == 200, created.text
-    assert created.json()[kind.key] == "chosen"
-    again = admin.put(f"/{kind.path}/chosen", json=rest)
+    assert created.json()[kind.key] == kind.chosen
+    again = admin.put(f"/{kind.path}/{kind.chosen}", json=rest)
     assert again.json()["id"] == created.json()["id"]
 
 
@@ -189,7 +193,7 @@ def test_unknown_field_and_wrong_type(admin: TestClient, kind: Kind) -> None:
     assert _mine(admin, kind) == []
 
 
-@every_kind
+@every_unique
 def test_unique_values(admin: TestClient, kind: Kind) -> None:
     first = kind.create(admin, kind.first)
     assert kind.unique is not None
@@ -220,11 +224,13 @@ def test_id_that_is_taken(admin: TestClient, kind: Kind) -> None:
 
 @every_dependent
 def test_foreign_key_that_leads_nowhere(admin: TestClient, kind: Kind) -> None:
+    assert kind.foreign is not None
+    reference = f"{kind.foreign.removeprefix('client_')}s"
     answer = admin.post(f"/{kind.path}", json={**kind.first, kind.foreign: {"id": UNKNOWN}})
     assert answer.status_code == 400
     assert answer.json() == {
         "message": f"the foreign key '{{id=\"{UNKNOWN}\"}}' does not reference an existing "
-        f"'{kind.foreign}s' entity.",
+        f"'{reference}' entity.",
         "name": "foreign key violation",
         "code": 4,
         "fields": {kind.foreign: {"id": UNKNOWN}},
@@ -266,7 +272,7 @@ def test_below_its_parent(admin: TestClient, kind: Kind) -> None:
     assert created.json()[field] is not None
     item = f"{path}/{created.json()['id']}"
     assert admin.get(item).json() == created.json()
-    assert admin.get(path).json()["data"] == [created.json()]
+    assert created.json() in admin.get(path).json()["data"]
     owner = admin.get(f"/{kind.path}/{created.json()['id']}/{field}")
     assert owner.json()["id"] == created.json()[field]["id"]
     assert admin.patch(item, json=dict(kind.change)).status_code == 200
@@ -274,13 +280,10 @@ def test_below_its_parent(admin: TestClient, kind: Kind) -> None:
     assert put.status_code == 200, put.text
     assert put.json()[field] == created.json()[field]
     # An entity of another parent doesn't exist here.
-    elsewhere = admin.post(
-        f"/{parent.split('/')[1]}",
-        json={"username": "eve"} if field == "consumer" else {"name": "eve", "host": "eve.test"},
-    )
-    assert elsewhere.status_code == 201
+    collection = parent.split("/")[1]
+    assert admin.post(f"/{collection}", json=dict(STRANGERS[collection])).status_code == 201
     foreign = f"{parent.rsplit('/', 1)[0]}/eve/{segment}"
-    assert admin.get(foreign).json()["data"] == []
+    assert created.json() not in admin.get(foreign).json()["data"]
     assert admin.get(f"{foreign}/{created.json()['id']}").status_code == 404
     assert admin.delete(f"{foreign}/{created.json()['id']}").status_code == 204
     assert admin.get(item).status_code == 200

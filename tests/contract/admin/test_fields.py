@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support.certificates import make
+
 
 @pytest.mark.parametrize(
     ("url", "expected"),
@@ -19,6 +21,9 @@ from starlette.testclient import TestClient
         ("https://up.test/api/v1", ("https", "up.test", 443, "/api/v1")),
         ("http://127.0.0.1:9000", ("http", "127.0.0.1", 9000, None)),
         ("http://[::1]:9000/x", ("http", "[::1]", 9000, "/x")),
+        ("grpcs://up.test", ("grpcs", "up.test", 443, None)),
+        ("http://unix:/run/api.sock:/v1", ("http", "unix:/run/api.sock", 80, "/v1")),
+        ("http://unix:/run/api.sock", ("http", "unix:/run/api.sock", 80, None)),
     ],
 )
 def test_url_stands_for_four_fields(
@@ -55,7 +60,17 @@ SERVICE_FAULTS: list[tuple[dict[str, Any], str]] = [
         {"host": "a", "tags": ["a,b"]},
         "tags.1: invalid tag 'a,b': expected printable ascii (except `,` and `/`) or valid utf-8 sequences",
     ),
-    ({"host": "a", "tls_verify": True}, "tls_verify: not supported by this gateway; leave it out"),
+    ({"url": "https://a", "tls_verify_depth": 65}, "tls_verify_depth: value should be between 0 and 64"),
+    ({"url": "https://a", "ca_certificates": ["x"]}, "ca_certificates.1: expected a valid UUID"),
+    (
+        {"host": "unix:run/api.sock"},
+        "host: write unix: and the socket's whole path, as in unix:/run/api.sock",
+    ),
+    ({"host": f"unix:/{'a' * 107}"}, "host: a socket's path may have 107 characters"),
+    (
+        {"url": "http://unix:up"},
+        "url: missing socket in url; write a URL such as http://unix:/run/api.sock:/path",
+    ),
     ({"host": "\ud800"}, "host: must be valid UTF-8 without NUL"),
     ({"host": ""}, "host: length must be at least 1"),
     ({"host": "a", "id": "x"}, "id: expected a valid UUID"),
@@ -97,7 +112,12 @@ ROUTE_FAULTS: list[tuple[dict[str, Any], str]] = [
         {"paths": ["/"], "https_redirect_status_code": 200},
         "https_redirect_status_code: expected one of: 426, 301, 302, 307, 308",
     ),
-    ({"paths": ["/"], "snis": ["a.test"]}, "snis: not supported by this gateway; leave it out"),
+    ({"paths": ["/"], "snis": ["10.0.0.1"]}, "snis.1: must not be an IP"),
+    ({"snis": ["*"]}, "snis.1: invalid value: *"),
+    (
+        {"paths": ["/"], "protocols": ["http"], "snis": ["a.test"]},
+        "snis: 'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'",
+    ),
     ({"paths": ["/"], "service": "up"}, "service: expected a record"),
     ({"paths": ["/"], "service": {"id": "up"}}, "service.id: expected a valid UUID"),
     ({"paths": ["/"], "service": {}}, "service.id: required field missing"),
@@ -111,6 +131,120 @@ ROUTE_FAULTS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("document", "fault"), ROUTE_FAULTS)
 def test_faults_of_routes(admin: TestClient, document: dict[str, Any], fault: str) -> None:
     _refused(admin, "/routes", document, fault)
+
+
+TLS_ALONE = "failed conditional validation given value of field 'protocol'"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tls_verify", True), ("tls_verify_depth", 2), ("ca_certificates", []), ("client_certificate", {})],
+)
+def test_tls_of_a_service_that_speaks_none(admin: TestClient, field: str, value: Any) -> None:
+    if field == "client_certificate":
+        value = {"id": admin.post("/certificates", json=make("a.test")._asdict()).json()["id"]}
+    answer = admin.post("/services", json={"host": "a", field: value})
+    assert (answer.status_code, answer.json()["fields"]) == (
+        400,
+        {"@entity": [TLS_ALONE], field: "value must be null"},
+    )
+
+
+def test_path_of_a_service_that_speaks_grpc(admin: TestClient) -> None:
+    answer = admin.post("/services", json={"url": "grpc://up.test:50051/x"})
+    assert answer.json()["fields"] == {"@entity": [TLS_ALONE], "path": "value must be null"}
+
+
+HASHED = {"hash_on": "header", "hash_on_header": "x", "hash_fallback": "header", "hash_fallback_header": "x"}
+UPSTREAM_FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({}, "name: required field missing"),
+    ({"name": "10.0.0.1"}, "name: Invalid name; no ip addresses allowed"),
+    ({"name": "[::1]"}, "name: Invalid name; no ip addresses allowed"),
+    ({"name": "pool:80"}, "name: Invalid name; no port allowed"),
+    ({"name": "a pool"}, "name: Invalid name; must be a valid hostname"),
+    ({"name": "a", "slots": 9}, "slots: value should be between 10 and 65536"),
+    (
+        {"name": "a", "algorithm": "random"},
+        "algorithm: expected one of: consistent-hashing, least-connections, round-robin, latency",
+    ),
+    (
+        {"name": "a", "hash_on": "mood"},
+        "hash_on: expected one of: none, consumer, ip, header, cookie, path, query_arg, uri_capture",
+    ),
+    (
+        {"name": "a", "healthchecks": {"threshold": 101}},
+        "healthchecks.threshold: value should be between 0 and 100",
+    ),
+    (
+        {"name": "a", "healthchecks": {"passive": {"unhealthy": {"timeouts": 256}}}},
+        "healthchecks.passive.unhealthy.timeouts: value should be between 0 and 255",
+    ),
+    (
+        {"name": "a", "healthchecks": {"active": {"unhealthy": {"http_statuses": [200, 99]}}}},
+        "healthchecks.active.unhealthy.http_statuses.2: value should be between 100 and 999",
+    ),
+    ({"name": "a", "healthchecks": {"active": {"typ": "tcp"}}}, "healthchecks.active.typ: unknown field"),
+    ({"name": "a", "host_header": "a b"}, "host_header: invalid hostname: a b"),
+    ({"name": "a", "host_header": "a:99999"}, "host_header: invalid hostname: a:99999"),
+    (
+        {"name": "a", **HASHED},
+        "values of these fields must be distinct: 'hash_on_header', 'hash_fallback_header'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "fault"), UPSTREAM_FAULTS)
+def test_faults_of_upstreams(admin: TestClient, document: dict[str, Any], fault: str) -> None:
+    _refused(admin, "/upstreams", document, fault)
+
+
+OTHERS = "expected one of: none, consumer, header, cookie, path, query_arg, uri_capture"
+
+
+@pytest.mark.parametrize(
+    ("document", "fields"),
+    [
+        ({"hash_on": "header"}, {"hash_on_header": "required field missing"}),
+        ({"hash_on": "cookie"}, {"hash_on_cookie": "required field missing"}),
+        ({"hash_on": "query_arg"}, {"hash_on_query_arg": "required field missing"}),
+        ({"hash_on": "uri_capture"}, {"hash_on_uri_capture": "required field missing"}),
+        ({"hash_fallback": "ip"}, {"hash_fallback": "expected one of: none"}),
+        ({"hash_on": "ip", "hash_fallback": "ip"}, {"hash_fallback": OTHERS}),
+    ],
+)
+def test_hashing_needs_something_to_go_by(
+    admin: TestClient, document: dict[str, Any], fields: dict[str, str]
+) -> None:
+    answer = admin.post("/upstreams", json={"name": "a", **document})
+    problem = "failed conditional validation given value of field 'hash_on'"
+    assert (answer.status_code, answer.json()["fields"]) == (400, {"@entity": [problem], **fields})
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("10.0.0.1", "10.0.0.1:8000"),
+        ("10.0.0.1:1", "10.0.0.1:1"),
+        ("api.test", "api.test:8000"),
+        ("::1", "[::1]:8000"),
+        ("[::1]:443", "[::1]:443"),
+    ],
+)
+def test_targets_are_shown_with_their_ports(admin: TestClient, given: str, shown: str) -> None:
+    admin.post("/upstreams", json={"name": "pool"})
+    created = admin.post("/upstreams/pool/targets", data={"target": given})
+    assert created.json()["target"] == shown
+    again = admin.post("/upstreams/pool/targets", json={"target": shown})
+    assert again.status_code == 409
+    assert admin.get(f"/upstreams/pool/targets/{given}").json() == created.json()
+
+
+@pytest.mark.parametrize("given", ["a:0", "a:65536", "a:b", "a:", ":80", "a b:80", "::1:x:80", "[::1"])
+def test_targets_that_are_none(admin: TestClient, given: str) -> None:
+    admin.post("/upstreams", json={"name": "pool"})
+    answer = admin.post("/upstreams/pool/targets", json={"target": given})
+    problem = f"Invalid target ('{given}'); not a valid hostname or ip address"
+    assert answer.json()["fields"] == {"target": problem}
 
 
 WINDOWS = "'config.second', 'config.minute', 'config.hour', 'config.day', 'config.month', 'config.year'"

@@ -40,6 +40,22 @@ def test_service_with_routes_stays_and_its_plugins_go_with_it(admin: TestClient)
     assert _count(admin, "/plugins") == 0
 
 
+def test_upstream_takes_its_targets_with_it(admin: TestClient) -> None:
+    pool = _post(admin, "/upstreams", {"name": "pool"})
+    target = _post(admin, "/upstreams/pool/targets", {"target": "10.0.0.1:80"})
+    assert target["upstream"] == {"id": pool["id"]}
+    _post(admin, "/upstreams", {"name": "other"})
+    elsewhere = f"/upstreams/other/targets/{target['id']}"
+    assert admin.get(elsewhere).status_code == 404
+    assert admin.delete(elsewhere).status_code == 204
+    assert admin.get(f"/upstreams/pool/targets/{target['id']}").json() == target
+    assert admin.get("/upstreams/nobody/targets").status_code == 404
+    assert admin.get("/targets").status_code == 404
+    assert admin.delete("/upstreams/pool").status_code == 204
+    _post(admin, "/upstreams", {"name": "pool", "id": pool["id"]})
+    assert admin.get("/upstreams/pool/targets").json()["data"] == []
+
+
 def test_consumer_takes_all_it_has_with_it(admin: TestClient) -> None:
     _post(admin, "/consumers", {"username": "bob"})
     _post(admin, "/consumer_groups", {"name": "gold"})

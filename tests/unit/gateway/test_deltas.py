@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.certificates import make
 from tests.support.databases import migrated
 from tests.support.gateway import VAULT, Engine, open_store
 from tests.support.stream import Replica
@@ -28,6 +29,7 @@ NAMES = st.sampled_from(["a", "b", "c"])
 NEW_NAMES = st.sampled_from(["0", "a", "d"])
 PLANS = st.sampled_from(["basic", "pro"])
 KEYS = st.sampled_from([f"key-number-{number}" for number in range(4)])
+SHOWN = make("a.test")._asdict()
 LIMIT = {"name": "rate-limiting", "config": {"minute": 5}}
 
 Action = Callable[[Gateway], Any]
@@ -65,6 +67,23 @@ def _member(gateway: Gateway, group: str, consumer: str, *, there: bool) -> None
     change(groups.get(group).id, gateway.consumers.get(consumer).id)
 
 
+def _target(gateway: Gateway, upstream: str, target: str, weight: int) -> None:
+    pool = gateway.upstreams.get(upstream).id
+    document = {"upstream": {"id": str(pool)}, "target": target, "weight": weight}
+    existing = gateway.targets.find(target, {"upstream_id": pool})
+    if existing is None:
+        gateway.targets.create(document)
+    else:
+        gateway.targets.update(str(existing.id), document)
+
+
+def _believe(gateway: Gateway, *, there: bool) -> None:
+    for authority in gateway.ca_certificates.repository.all():
+        gateway.ca_certificates.remove(authority)
+    if there:
+        gateway.ca_certificates.create({"cert": make("ca", ca=True).cert})
+
+
 def _rescope(gateway: Gateway, index: int, consumer: str | None) -> None:
     plugins = gateway.plugins.repository.all()
     if plugins:
@@ -86,6 +105,19 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
         lambda t: lambda g: g.routes.replace(t[0], {"paths": ["/"], "service": {"name": t[1]}})
     ),
     NAMES.map(lambda n: lambda g: g.routes.delete(n)),
+    st.tuples(NAMES, st.integers(10, 12)).map(lambda t: lambda g: g.upstreams.replace(t[0], {"slots": t[1]})),
+    NAMES.map(lambda n: lambda g: g.upstreams.delete(n)),
+    st.tuples(NAMES, NAMES, st.integers(0, 2)).map(lambda t: lambda g: _target(g, *t)),
+    st.tuples(NAMES, NAMES).map(
+        lambda t: lambda g: g.targets.delete(t[1], {"upstream_id": g.upstreams.get(t[0]).id})
+    ),
+    st.tuples(NAMES, st.lists(NEW_NAMES, max_size=2)).map(
+        lambda t: lambda g: g.certificates.replace(t[0], {**SHOWN, "snis": t[1]})
+    ),
+    NAMES.map(lambda n: lambda g: g.certificates.delete(n)),
+    st.tuples(NAMES, NEW_NAMES).map(lambda t: lambda g: g.snis.update(t[0], {"name": t[1]})),
+    NAMES.map(lambda n: lambda g: g.snis.delete(n)),
+    st.booleans().map(lambda there: lambda g: _believe(g, there=there)),
     NAMES.map(lambda n: lambda g: g.consumers.replace(n, {"custom_id": f"id-{n}"})),
     st.tuples(NAMES, NAMES).map(lambda t: lambda g: g.consumers.update(t[0], {"username": t[1]})),
     NAMES.map(lambda n: lambda g: g.consumers.delete(n)),
@@ -164,6 +196,9 @@ def _furnish(gateway: Gateway) -> None:
         gateway.services.create({"name": name, "host": "up.test"})
         gateway.routes.create({"name": name, "paths": ["/"], "service": {"name": name}})
         gateway.consumer_groups.create({"name": name})
+        gateway.upstreams.create({"name": name})
+        _target(gateway, name, "a", 1)
+        gateway.certificates.create({**SHOWN, "snis": [name]})
         for consumer in "ab":
             _member(gateway, name, consumer, there=True)
     gateway.plugins.create(_scoped({"consumer": "a"}))

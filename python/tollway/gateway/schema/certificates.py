@@ -58,7 +58,11 @@ def _both_or_none(document: Mapping[str, Any]) -> Mapping[str, Problem] | None:
 
 def _two_kinds(document: Mapping[str, Any]) -> Mapping[str, Problem] | None:
     """A client that can't use the one is to find the other."""
-    if document["cert_alt"] is None or pem.kind(document["cert"]) != pem.kind(document["cert_alt"]):
+    if (
+        document["cert_alt"] is None
+        or document["key_alt"] is None
+        or pem.kind(document["cert"]) != pem.kind(document["cert_alt"])
+    ):
         return None
     problem = (
         "certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), "

@@ -23,7 +23,7 @@ _NEEDS = {
     "query_arg": ("hash_on_query_arg", "hash_fallback_query_arg"),
     "uri_capture": ("hash_on_uri_capture", "hash_fallback_uri_capture"),
 }
-_COUNT = (0, 2**31)
+_COUNT = (0, 255)
 
 
 def _name(value: str) -> str | None:
@@ -36,8 +36,9 @@ def _name(value: str) -> str | None:
 
 
 def _is_address(value: str) -> bool:
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
     try:
-        ipaddress.ip_address(value.removeprefix("[").removesuffix("]"))
+        ipaddress.ip_address(bare)
     except ValueError:
         return False
     return True
