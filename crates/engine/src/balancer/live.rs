@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::endpoint::Endpoint;
-use super::health::Pauses;
 use super::members::{Member, Members};
 use super::policy::Policy;
 
@@ -32,7 +31,6 @@ pub struct Balancer {
     pub policy: Arc<Policy>,
     /// Unlike any other's.
     pub serial: u64,
-    pauses: Pauses,
     /// By target.
     found: Mutex<Vec<Resolution>>,
     members: watch::Sender<Arc<Members>>,
@@ -41,7 +39,7 @@ pub struct Balancer {
 impl Balancer {
     /// `before` is the same upstream's of the version before.
     #[must_use]
-    pub fn new(policy: Arc<Policy>, pauses: Pauses, before: Option<&Self>) -> Self {
+    pub fn new(policy: Arc<Policy>, before: Option<&Self>) -> Self {
         static SERIALS: AtomicU64 = AtomicU64::new(1);
         let mut found: Vec<Resolution> = vec![None; policy.targets.len()];
         if let Some(before) = before {
@@ -56,11 +54,10 @@ impl Balancer {
             }
         }
         let old = before.map(Self::members);
-        let members = gather(&policy, &found, old.as_deref(), pauses);
+        let members = gather(&policy, &found, old.as_deref());
         Self {
             policy,
             serial: SERIALS.fetch_add(1, Ordering::Relaxed),
-            pauses,
             found: Mutex::new(found),
             members: watch::Sender::new(Arc::new(members)),
         }
@@ -89,7 +86,7 @@ impl Balancer {
         }
         *place = addresses;
         let old = self.members();
-        let members = gather(&self.policy, &found, Some(&old), self.pauses);
+        let members = gather(&self.policy, &found, Some(&old));
         self.members.send_replace(Arc::new(members));
     }
 
@@ -100,12 +97,7 @@ impl Balancer {
 }
 
 /// The members that targets make, with the endpoints of `old` where they are the same.
-fn gather(
-    policy: &Arc<Policy>,
-    found: &[Resolution],
-    old: Option<&Members>,
-    pauses: Pauses,
-) -> Members {
+fn gather(policy: &Arc<Policy>, found: &[Resolution], old: Option<&Members>) -> Members {
     let mut members = Vec::new();
     let mut unresolved = 0;
     for (number, target) in policy.targets.iter().enumerate() {
@@ -156,5 +148,5 @@ fn gather(
             unresolved += u64::from(weight);
         }
     }
-    Members::new(Arc::clone(policy), members.into(), unresolved, pauses, old)
+    Members::new(Arc::clone(policy), members.into(), unresolved, old)
 }

@@ -35,13 +35,21 @@ pub struct Members {
     pub members: Box<[Member]>,
     /// Weight of targets without an address.
     pub unresolved: u64,
-    pauses: Pauses,
     schedule: Schedule,
     owners: Option<Owners>,
     turn: AtomicUsize,
     /// Somebody may be out: only then are trials looked for. The same for all members that the upstream ever has, as its
     /// endpoints are.
     suspect: Arc<AtomicBool>,
+}
+
+/// When something happens, and how long one that is out rests.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// µs of the process's clock.
+    pub now: u64,
+    /// Until a trial.
+    pub pauses: Pauses,
 }
 
 /// The endpoints that a request tried in vain.
@@ -91,7 +99,6 @@ impl Members {
         policy: Arc<Policy>,
         members: Box<[Member]>,
         unresolved: u64,
-        pauses: Pauses,
         old: Option<&Self>,
     ) -> Self {
         let weights: Vec<u32> = members.iter().map(|member| member.weight).collect();
@@ -102,19 +109,18 @@ impl Members {
             policy,
             members,
             unresolved,
-            pauses,
             // Goes on: whoever comes first would otherwise get more than its share.
             turn: AtomicUsize::new(old.map_or(0, |old| old.turn.load(Ordering::Relaxed))),
             suspect: old.map_or_else(Arc::default, |old| Arc::clone(&old.suspect)),
         }
     }
 
-    /// Chooses for a request whose hash key is `key`, if it has one, at `now` (µs), but not whom it `tried` before, as
-    /// long as there are others.
+    /// Chooses for a request whose hash key is `key`, if it has one, but not whom it `tried` before, as long as there
+    /// are others.
     ///
     /// # Errors
     /// [`Nobody`].
-    pub fn choose(&self, key: Option<u64>, tried: &Tried, now: u64) -> Result<Choice, Nobody> {
+    pub fn choose(&self, key: Option<u64>, tried: &Tried, at: Moment) -> Result<Choice, Nobody> {
         if self.members.is_empty() {
             return Err(if self.unresolved > 0 {
                 Nobody::Unresolved
@@ -123,7 +129,7 @@ impl Members {
             });
         }
         let suspect = self.suspect.load(Ordering::Relaxed);
-        if suspect && let Some(member) = self.due_trial(tried, now) {
+        if suspect && let Some(member) = self.due_trial(tried, at) {
             return Ok(Choice {
                 member,
                 trial: true,
@@ -144,17 +150,17 @@ impl Members {
     }
 
     /// Takes note of what a request met at `member`; `trial` as it was chosen.
-    pub fn report(&self, choice: Choice, report: Report, now: u64) -> Option<Change> {
+    pub fn report(&self, choice: Choice, report: Report, at: Moment) -> Option<Change> {
         let endpoint = &self.members.get(choice.member)?.endpoint;
         if report != Report::Success {
             endpoint.fail();
         }
         let thresholds = self.policy.passive.thresholds;
         let change = if choice.trial {
-            endpoint.health.tried(report, thresholds, self.pauses, now)
+            endpoint.health.tried(report, thresholds, at.pauses, at.now)
         } else {
-            let pauses = (!self.is_asked_when_out()).then_some(self.pauses);
-            endpoint.health.report(report, thresholds, pauses, now)
+            let pauses = (!self.is_asked_when_out()).then_some(at.pauses);
+            endpoint.health.report(report, thresholds, pauses, at.now)
         };
         self.note(change);
         change
@@ -172,10 +178,10 @@ impl Members {
     }
 
     /// Takes note of what a check said of `member`.
-    pub fn checked(&self, member: usize, report: Report, now: u64) -> Option<Change> {
+    pub fn checked(&self, member: usize, report: Report) -> Option<Change> {
         let active = self.policy.active.as_ref()?;
         let endpoint = &self.members.get(member)?.endpoint;
-        let change = endpoint.health.report(report, active.thresholds, None, now);
+        let change = endpoint.health.report(report, active.thresholds, None, 0);
         self.note(change);
         change
     }
@@ -226,7 +232,7 @@ impl Members {
     }
 
     /// One that is out and that this request may try; takes note if nobody is out.
-    fn due_trial(&self, tried: &Tried, now: u64) -> Option<usize> {
+    fn due_trial(&self, tried: &Tried, at: Moment) -> Option<usize> {
         // Before looking: whoever goes down meanwhile sets it again, and whoever did before is seen.
         self.suspect.swap(false, Ordering::AcqRel);
         let mut found = None;
@@ -238,7 +244,7 @@ impl Members {
             if found.is_none()
                 && member.weight > 0
                 && !tried.has(number)
-                && member.endpoint.health.claim_trial(self.pauses, now)
+                && member.endpoint.health.claim_trial(at.pauses, at.now)
             {
                 found = Some(number);
             }

@@ -27,8 +27,9 @@ pub use endpoint::Endpoint;
 pub use hash_key::HashKey;
 pub use health::{Change, Health, Pauses, Report};
 pub use live::{Balancer, Found};
-pub use members::{Choice, InFlight, Member, Members, Nobody, Tried};
+pub use members::{Choice, InFlight, Member, Members, Moment, Nobody, Tried};
 pub use policy::{Active, Passive, Policy, Statuses, Target, Thresholds};
 pub use settings::{Algorithm, CheckKind};
 
+pub(crate) use hash::{bytes as hash_bytes, more as hash_more};
 pub(crate) use settings::Settings;

@@ -173,6 +173,15 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Whether what a route's pattern captures is a key.
+    #[must_use]
+    pub fn goes_by_captures(&self) -> bool {
+        self.algorithm == Algorithm::ConsistentHashing
+            && (self.keys.iter()).any(|key| matches!(key, HashKey::UriCapture(_)))
+    }
+}
+
 impl Target {
     fn compile(id: Uuid, text: &str, weight: u16) -> Result<Self, ConfigError> {
         let fault = || {

@@ -90,8 +90,14 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
                 Some(service) => Some(service),
             },
         };
-        let checked = route(row, &instances, upstream.and_then(Option::as_ref))
+        let mut checked = route(row, &instances, upstream.and_then(Option::as_ref))
             .map_err(|error| error.within(&format!("routes[{place}]")))?;
+        let balanced = upstream
+            .and_then(Option::as_ref)
+            .and_then(|upstream| upstream.balanced);
+        if balanced.is_some_and(|place| policies[place].goes_by_captures()) {
+            checked.patterns = crate::router::patterns(row, place)?;
+        }
         // A route of a service that is switched off doesn't match, as if it weren't there.
         if !matches!(upstream, Some(None)) {
             compiled.push(checked);
@@ -308,6 +314,7 @@ fn route(
         preserve_host: row.preserve_host,
         request_buffering: row.request_buffering,
         response_buffering: row.response_buffering,
+        patterns: Box::default(),
     })
 }
 

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use regex::bytes::Regex;
+
 use super::cow_map::{CowMap, Key};
 use super::error::ConfigError;
 use super::wire;
-use crate::balancer::Policy;
+use crate::balancer::{Balancer, Policy};
 use crate::entitlement::{Entitlement, Offer};
 use crate::plugins::acl::{Acl, check_group};
 use crate::plugins::entitlement::FeatureGate;
@@ -29,6 +31,8 @@ pub struct Config {
     pub base: Arc<Base>,
     pub consumers: CowMap<Uuid, Arc<Consumer>>,
     pub key_auth: CowMap<KeyHash, Credential>,
+    /// By the places of [`Base::policies`]: what lives on from version to version.
+    pub balancers: Arc<[Arc<Balancer>]>,
     /// The consumers that plugins name by username, where they exist: few, so found beforehand.
     pub(super) named: Arc<HashMap<Box<str>, Uuid>>,
 }
@@ -83,6 +87,8 @@ pub struct Route {
     pub request_buffering: bool,
     /// Whether an answer's body is read whole before it is sent back.
     pub response_buffering: bool,
+    /// The patterns among its paths, where balancing goes by what they capture.
+    pub patterns: Box<[Regex]>,
 }
 
 /// What runs on a route, but for instances on consumers and groups.

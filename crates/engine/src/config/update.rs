@@ -12,6 +12,7 @@ use super::frame::{Delta, Frame};
 use super::model::{Base, Config, Consumer, Credential, KeyHash};
 use super::store::ConfigStore;
 use super::{Table, compile};
+use crate::balancer::Balancer;
 use crate::uuid::Uuid;
 
 /// What a frame led to.
@@ -208,6 +209,7 @@ impl Updater {
                     base: Arc::new(full.base),
                     consumers: full.consumers.build(),
                     key_auth: full.key_auth.build(),
+                    balancers: Arc::default(),
                     named: Arc::default(),
                 };
                 config.find_named();
@@ -217,7 +219,11 @@ impl Updater {
         }
     }
 
-    fn replace(&mut self, config: Config) {
+    fn replace(&mut self, mut config: Config) {
+        let old = self.config.as_deref();
+        if old.is_none_or(|old| !Arc::ptr_eq(&old.base, &config.base)) {
+            config.balancers = balancers(&config.base, old.map_or(&[], |old| &old.balancers));
+        }
         self.config = Some(Arc::new(config));
     }
 
@@ -261,6 +267,16 @@ impl Config {
         });
         self.named = Arc::new(found.collect::<HashMap<_, _>>());
     }
+}
+
+/// The base's balancers; what is known of an upstream that was there before goes on.
+fn balancers(base: &Base, old: &[Arc<Balancer>]) -> Arc<[Arc<Balancer>]> {
+    let policies = base.policies.iter();
+    let balancers = policies.map(|policy| {
+        let before = old.iter().find(|old| old.policy.id == policy.id);
+        Arc::new(Balancer::new(Arc::clone(policy), before.map(Arc::as_ref)))
+    });
+    balancers.collect()
 }
 
 fn change(config: &mut Config, delta: &Delta<'_>) -> Result<(), ConfigError> {

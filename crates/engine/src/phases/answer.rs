@@ -54,11 +54,13 @@ pub enum AnswerKind {
     UpstreamUnresolved,
     /// The gateway can't record the request, or has no configuration yet.
     Unavailable,
+    /// No target of the upstream is in.
+    NoTarget,
 }
 
 impl AnswerKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::BadRequest,
         Self::UriTooLong,
         Self::HeadersTooLarge,
@@ -84,6 +86,7 @@ impl AnswerKind {
         Self::UpstreamTimeout,
         Self::UpstreamUnresolved,
         Self::Unavailable,
+        Self::NoTarget,
     ];
 
     /// Its name in the metrics.
@@ -115,6 +118,7 @@ impl AnswerKind {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamUnresolved => "upstream_unresolved",
             Self::Unavailable => "unavailable",
+            Self::NoTarget => "no_target",
         }
     }
 
@@ -140,7 +144,7 @@ impl AnswerKind {
             Self::PluginFault => 500,
             Self::UpstreamInvalid => 502,
             Self::UpstreamTimeout => 504,
-            Self::NoService | Self::UpstreamUnresolved | Self::Unavailable => 503,
+            Self::NoService | Self::UpstreamUnresolved | Self::Unavailable | Self::NoTarget => 503,
         }
     }
 
@@ -172,6 +176,7 @@ impl AnswerKind {
             Self::UpstreamTimeout => "The upstream server is timing out",
             Self::UpstreamUnresolved => "name resolution failed",
             Self::Unavailable => "Service unavailable",
+            Self::NoTarget => "failure to get a peer from the ring-balancer",
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::allowances::Allowances;
+use super::balancing::Balancing;
 use super::{Answer, Now, Outcome, Pipeline};
 use crate::config::{Consumer, Pinned, Route};
 use crate::entitlement::{Entitlement, Quota};
@@ -43,6 +44,7 @@ pub struct Exchange {
     pub(super) counters: Option<Arc<Counters>>,
     /// Where a redirect goes.
     pub(super) location: Vec<u8>,
+    pub(super) balancing: Balancing,
 }
 
 /// What rate-limiting found, for the headers.
@@ -76,6 +78,7 @@ impl Exchange {
         self.began = Some(began);
         self.path.clear();
         self.location.clear();
+        self.balancing.reset();
         (self.matched, self.hidden_key, self.rate) = (None, None, None);
         (self.client, self.is_trusted) = (None, false);
         self.show_groups = false;

@@ -80,9 +80,12 @@ impl Exchange {
     pub fn write_host<H>(&self, head: &RequestHead<'_, H>, out: &mut Vec<u8>) {
         let route = self.route();
         let upstream = route.and_then(|route| route.upstream.as_ref());
-        let own = upstream
-            .map_or("", |upstream| &upstream.authority)
-            .as_bytes();
+        let own = match &*self.balancing.host {
+            [] => upstream
+                .map_or("", |upstream| &upstream.authority)
+                .as_bytes(),
+            chosen => chosen,
+        };
         let preserves = route.is_some_and(|route| route.preserve_host);
         out.extend_from_slice(if preserves {
             head.host.unwrap_or(own)
@@ -206,6 +209,9 @@ impl Exchange {
         out: &mut impl HeaderSink,
     ) {
         self.write_limits(out);
+        if let Some(cookie) = self.sticky_cookie() {
+            out.header("Set-Cookie", &cookie);
+        }
         let own = self
             .began
             .map_or(0, |began| milliseconds(began, times.sent));

@@ -47,6 +47,7 @@
 
 mod allowances;
 mod answer;
+mod balancing;
 mod exchange;
 mod headers;
 mod ids;

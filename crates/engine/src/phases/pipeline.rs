@@ -199,6 +199,9 @@ impl Pipeline {
                 Entitled::FeatureMissing => return Err(AnswerKind::FeatureNotInPlan.into()),
             }
         }
+        if let Some(place) = upstream.balanced {
+            exchange.find_hash_key(config, route, place, head);
+        }
         Ok(match self.limit(config, route, exchange, head, now)? {
             None => Verdict::Forward(Arc::clone(upstream)),
             Some(count) => Verdict::Count(count),

@@ -227,6 +227,16 @@ fn shown(key: &[u8], name: u8) -> Shown<'_> {
     }
 }
 
+/// Decodes the first value of a query's argument into `out`; false where there is none.
+pub(crate) fn query_value(query: &[u8], name: &[u8], out: &mut Vec<u8>) -> bool {
+    let found = arguments(query).find(|(argument, _)| decodes_to(argument, name));
+    let Some((_, Some(value))) = found else {
+        return false;
+    };
+    decode_into(value, out);
+    true
+}
+
 /// A query's arguments, still encoded; no value where there is no `=`.
 fn arguments(query: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     query.split(|byte| *byte == b'&').map(split_pair)

@@ -13,6 +13,8 @@ mod reference;
 
 use std::collections::HashMap;
 
+use regex::bytes::Regex;
+
 use crate::config::{ConfigError, wire};
 use crate::phases::Headers;
 use index::{Best, Entry, Index};
@@ -149,6 +151,21 @@ impl Router {
             matched: best.matched,
         })
     }
+}
+
+/// The patterns among a route's paths.
+pub(crate) fn patterns(row: &wire::Route, place: usize) -> Result<Box<[Regex]>, ConfigError> {
+    let paths = row.paths.iter().flatten().enumerate();
+    let compiled = paths.map(|(index, path)| {
+        PathPattern::compile(path, &format!("routes[{place}].paths[{index}]"))
+    });
+    compiled
+        .filter_map(|pattern| match pattern {
+            Ok(PathPattern::Regex(regex)) => Some(Ok(regex)),
+            Ok(PathPattern::Prefix(_)) => None,
+            Err(error) => Some(Err(error)),
+        })
+        .collect()
 }
 
 /// Splits an authority for [`Query`]: host and port, still in the case in which they came.

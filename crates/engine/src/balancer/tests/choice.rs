@@ -12,7 +12,7 @@ fn next(balancer: &Balancer) -> usize {
 }
 
 fn chosen(balancer: &Balancer, tried: &Tried) -> Result<Choice, Nobody> {
-    balancer.members().choose(None, tried, 0)
+    balancer.members().choose(None, tried, at(0))
 }
 
 fn address(text: &str) -> Found {
@@ -123,13 +123,13 @@ fn what_was_tried_is_avoided_as_long_as_there_are_others() {
             let mut tried = Tried::default();
             let mut seen = Vec::new();
             for _ in 0..3 {
-                let choice = balancer.members().choose(Some(key), &tried, 0).unwrap();
+                let choice = balancer.members().choose(Some(key), &tried, at(0)).unwrap();
                 tried.add(choice.member);
                 seen.push(choice.member);
             }
             seen.sort_unstable();
             assert_eq!(seen, [0, 1, 2], "{algorithm}");
-            assert!(balancer.members().choose(Some(key), &tried, 0).is_ok());
+            assert!(balancer.members().choose(Some(key), &tried, at(0)).is_ok());
         }
     }
 }
@@ -203,7 +203,7 @@ fn what_is_known_lives_on_in_the_next_version() {
         row["targets"][1]["target"] = json!("10.9.9.9:80");
         row["targets"][2]["target"] = json!("b.internal:80");
     });
-    let after = Balancer::new(policy, PAUSES, Some(&before));
+    let after = Balancer::new(policy, Some(&before));
     let members = after.members();
     let told: Vec<_> = (members.members.iter())
         .map(|member| {

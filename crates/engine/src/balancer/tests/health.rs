@@ -28,7 +28,7 @@ fn breaker(weights: &[u16], threshold: u32, active: u32) -> Balancer {
 }
 
 fn choose(balancer: &Balancer, now: u64) -> Result<Choice, Nobody> {
-    balancer.members().choose(None, &Tried::default(), now)
+    balancer.members().choose(None, &Tried::default(), at(now))
 }
 
 fn fail(balancer: &Balancer, member: usize, now: u64) {
@@ -37,7 +37,7 @@ fn fail(balancer: &Balancer, member: usize, now: u64) {
         trial: false,
     };
     for _ in 0..2 {
-        balancer.members().report(choice, Report::Tcp, now);
+        balancer.members().report(choice, Report::Tcp, at(now));
     }
 }
 
@@ -145,7 +145,7 @@ fn one_that_is_out_gets_a_trial_after_a_pause_and_comes_back_by_it() {
         "one at a time"
     );
     // It fails: the next pause is twice as long.
-    balancer.members().report(trial, Report::Tcp, SECOND);
+    balancer.members().report(trial, Report::Tcp, at(SECOND));
     assert_eq!(choose(&balancer, 3 * SECOND - 1).unwrap().member, 1);
     let trial = choose(&balancer, 3 * SECOND).unwrap();
     assert!(trial.trial);
@@ -157,7 +157,7 @@ fn one_that_is_out_gets_a_trial_after_a_pause_and_comes_back_by_it() {
     assert_eq!(
         balancer
             .members()
-            .report(trial, Report::Success, 3 * SECOND),
+            .report(trial, Report::Success, at(3 * SECOND)),
         Some(Change::Up)
     );
     let both: Vec<_> = (0..4)
@@ -184,8 +184,8 @@ fn where_checks_ask_no_request_tries() {
         assert_eq!(choose(&balancer, 3600 * SECOND).unwrap().member, 1);
     }
     let members = balancer.members();
-    assert_eq!(members.checked(0, Report::Success, 0), None);
-    assert_eq!(members.checked(0, Report::Success, 0), Some(Change::Up));
+    assert_eq!(members.checked(0, Report::Success), None);
+    assert_eq!(members.checked(0, Report::Success), Some(Change::Up));
     assert!((0..2).any(|_| choose(&balancer, 0).unwrap().member == 0));
 }
 
@@ -218,11 +218,11 @@ fn failures_count_in_a_row() {
     let choice = choose(&balancer, 0).unwrap();
     for status in [500, 200, 503, 404] {
         if let Some(report) = members.judge(choice, status) {
-            assert_eq!(members.report(choice, report, 0), None);
+            assert_eq!(members.report(choice, report, at(0)), None);
         }
     }
     assert_eq!(
-        members.report(choice, Report::Http, 0),
+        members.report(choice, Report::Http, at(0)),
         Some(Change::Down),
         "404 says nothing"
     );

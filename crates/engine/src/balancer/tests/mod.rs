@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Balancer, Pauses, Policy, Settings};
+use super::{Balancer, Moment, Pauses, Policy, Settings};
 use crate::config::fixtures::upstream;
 
 const PAUSES: Pauses = Pauses {
@@ -17,9 +17,16 @@ const PAUSES: Pauses = Pauses {
     most: 8_000_000,
 };
 
+fn at(now: u64) -> Moment {
+    Moment {
+        now,
+        pauses: PAUSES,
+    }
+}
+
 /// Targets 10.0.0.1, 10.0.0.2, … of these weights.
 fn balancer(weights: &[u16], change: impl FnOnce(&mut Value)) -> Balancer {
-    Balancer::new(policy(weights, change), PAUSES, None)
+    Balancer::new(policy(weights, change), None)
 }
 
 fn policy(weights: &[u16], change: impl FnOnce(&mut Value)) -> Arc<Policy> {

@@ -12,7 +12,10 @@ fn owners(balancer: &Balancer, keys: u64) -> Vec<usize> {
     (0..keys)
         .map(|key| {
             let key = Some(hash::mix(key));
-            members.choose(key, &Tried::default(), 0).unwrap().member
+            members
+                .choose(key, &Tried::default(), at(0))
+                .unwrap()
+                .member
         })
         .collect()
 }
