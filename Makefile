@@ -70,8 +70,7 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 
 test: setup services vendors ## every test, on SQLite and on PostgreSQL; installs what they need
 	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
-	$(BIN)/pytest -q
-	TOLLWAY_TEST_DATABASE=postgresql TOLLWAY_TEST_KILLS=8 $(BIN)/pytest -q $(ON_BOTH)
+	@scripts/pytest-both.sh $(BIN)/pytest $(ON_BOTH)
 
 demo: setup ## real traffic through the gateway, metered, invoiced, reconciled; ends by itself
 	@$(BIN)/python -m demo
