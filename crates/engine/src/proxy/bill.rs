@@ -119,6 +119,18 @@ impl<'a> Bill<'a> {
         PART_MICROSECONDS.saturating_sub(spent).div_ceil(1000)
     }
 
+    /// Appends the first part at once, with nothing used yet: the request is on record before what may go on for hours.
+    /// What comes back is to be awaited where the level is strict; None where the log has room for one event alone.
+    pub fn begin_parts(&mut self, at: Now) -> Option<Appended> {
+        let next = self.worker.shard.admit().ok()?;
+        self.note(Used {
+            bytes_in: 0,
+            bytes_out: 0,
+            at,
+        });
+        self.append(false, Some(next))
+    }
+
     /// Appends what was used since the last part. Room for the next one is claimed first; where there is none,
     /// or part numbers run out, the exchange goes on within this part.
     pub fn add_part(&mut self, used: Used) {

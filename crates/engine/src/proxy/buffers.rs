@@ -49,6 +49,19 @@ impl Default for Buffer {
 }
 
 impl Buffer {
+    /// Gives away its memory; not to be read into afterwards.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let hollow = Self {
+            bytes: Vec::new(),
+            held: 0,
+            base: 0,
+            start: 0,
+            end: 0,
+        };
+        std::mem::replace(self, hollow)
+    }
+
     /// A head or a body needed more than usual: not a buffer to keep.
     #[must_use]
     pub fn has_grown(&self) -> bool {

@@ -12,6 +12,7 @@ use super::exchange::{self, After};
 use super::head::{HeadFault, Scan, leading_empty_lines};
 use super::heads_out::Peer;
 use super::linger::linger;
+use super::outgoing::Outgoing;
 use super::stream::Stream;
 use super::timers::{Alarm, Millis};
 use super::worker::Worker;
@@ -206,12 +207,17 @@ impl Client<'_> {
 
     /// Writes what was gathered for the client.
     pub(super) async fn flush(&mut self, desk: &mut Desk) -> io::Result<()> {
+        self.write(&mut desk.to_client).await
+    }
+
+    /// Writes what was gathered in `out`.
+    pub(super) async fn write(&mut self, out: &mut Outgoing) -> io::Result<()> {
         let due = self
             .worker
             .timers
             .after(self.worker.timeouts.client_send_ms);
         poll_fn(
-            |context| match desk.to_client.poll_flush(&mut self.stream, &[], context) {
+            |context| match out.poll_flush(&mut self.stream, &[], context) {
                 Poll::Ready(done) => Poll::Ready(done),
                 Poll::Pending => self
                     .wait_until(due, context)

@@ -9,6 +9,7 @@ use super::desk::Desk;
 use super::exchange::After;
 use super::framing::BodyLength;
 use super::heads_out::{delivery, end_head, push_date, write_request, write_response};
+use super::tunnel;
 use super::upstream::Attempts;
 use super::way::Way;
 use crate::config::Upstream;
@@ -55,6 +56,16 @@ pub(super) async fn forward(
         head: worker.now(),
     };
 
+    let opening = Opening {
+        status: desk.response.status,
+        attempts: attempts.count(),
+        began,
+        upstream: times,
+    };
+    if desk.response.is_interim() {
+        return tunnel::run(client, desk, way, permit, opening).await;
+    }
+
     let Desk {
         request,
         response,
@@ -73,12 +84,6 @@ pub(super) async fn forward(
     }
     end_head(text, request, delivery.keep);
     way.begin_body(length, delivery.chunked);
-    let opening = Opening {
-        status: response.status,
-        attempts: attempts.count(),
-        began,
-        upstream: times,
-    };
     let bill = Bill::open(worker, exchange, permit, opening);
     let completion = Body {
         way: &mut way,

@@ -96,6 +96,8 @@ pub enum Field {
     Connection,
     /// Meant for this hop alone, by name or because `Connection` lists it.
     HopByHop,
+    /// `Upgrade`.
+    Upgrade,
     /// `TE`.
     Te,
     /// `Expect`.
@@ -203,7 +205,7 @@ pub(super) fn collect(
 pub(super) fn classify_in_either(name: &[u8]) -> Field {
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
-        7 if is(b"upgrade") => Field::HopByHop,
+        7 if is(b"upgrade") => Field::Upgrade,
         10 if is(b"connection") => Field::Connection,
         10 if is(b"keep-alive") => Field::HopByHop,
         14 if is(b"content-length") => Field::ContentLength,
@@ -221,6 +223,7 @@ pub(super) fn classify_in_either(name: &[u8]) -> Field {
 pub(super) struct ConnectionOptions {
     pub close: bool,
     pub keep_alive: bool,
+    pub upgrade: bool,
 }
 
 /// Reads every `Connection` line and marks the lines it names as hop-by-hop.
@@ -238,6 +241,8 @@ pub(super) fn apply_connection(head: &[u8], lines: &mut [HeaderLine]) -> Connect
                 options.close = true;
             } else if token.eq_ignore_ascii_case(b"keep-alive") {
                 options.keep_alive = true;
+            } else if token.eq_ignore_ascii_case(b"upgrade") {
+                options.upgrade = true;
             } else if !token.is_empty() {
                 for line in &mut *lines {
                     if matches!(line.field, Field::EndToEnd)
@@ -250,6 +255,25 @@ pub(super) fn apply_connection(head: &[u8], lines: &mut [HeaderLine]) -> Connect
         }
     }
     options
+}
+
+/// The one protocol that `Upgrade` names, where a gateway can let it pass: not another HTTP or TLS on this very
+/// connection (`h2c`, say), which would carry requests past it. None where it names several.
+pub(super) fn upgrade_protocol(head: &[u8], lines: &[HeaderLine]) -> Option<Span> {
+    const KEPT_BACK: [&[u8]; 4] = [b"h2", b"h3", b"http", b"tls"];
+    let mut named = lines.iter().filter(|line| line.field == Field::Upgrade);
+    let value = named.next()?.value;
+    let protocol = value.of_head(head);
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/".contains(byte);
+    let begins = |other: &&[u8]| {
+        let start = protocol.get(..other.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(other))
+    };
+    let passes = named.next().is_none()
+        && !protocol.is_empty()
+        && protocol.iter().all(is_token)
+        && !KEPT_BACK.iter().any(begins);
+    passes.then_some(value)
 }
 
 /// A `Content-Length`: digits alone, no sign, space, comma or overflow.

@@ -86,9 +86,18 @@ pub fn write_request(
             _ => {}
         }
     }
-    if request.accepts_trailers {
-        // Trailers are passed on, so what the client said of them holds on this hop too.
-        out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
+    // Trailers are passed on, so what the client said of them holds on this hop too; and so is an upgrade.
+    match (request.accepts_trailers, request.upgrade) {
+        (false, None) => {}
+        (true, None) => out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n"),
+        (trailers, Some(protocol)) => {
+            out.extend_from_slice(if trailers {
+                b"TE: trailers\r\nConnection: TE, Upgrade\r\n"
+            } else {
+                b"Connection: Upgrade\r\n"
+            });
+            push_line(out, b"Upgrade", protocol.of_head(head));
+        }
     }
     match request.body {
         BodyLength::Empty if states_length => out.extend_from_slice(b"Content-Length: 0\r\n"),
@@ -144,6 +153,25 @@ pub fn write_response(
         push_length(out, length);
     }
     exchange.response_headers(times, Version::minor(response.minor_version), out);
+}
+
+/// Writes the head of a 101 for the client, but for its end and its date.
+pub fn write_switch(
+    response: &ResponseHead,
+    head: &[u8],
+    exchange: &Exchange,
+    times: &UpstreamTimes,
+    out: &mut Vec<u8>,
+) {
+    let delivery = Delivery {
+        chunked: false,
+        keep: true,
+    };
+    write_response(response, head, delivery, exchange, times, out);
+    if let Some(protocol) = response.upgrade {
+        out.extend_from_slice(b"Connection: Upgrade\r\n");
+        push_line(out, b"Upgrade", protocol.of_head(head));
+    }
 }
 
 /// Writes an interim (1xx) head: its lines, without what is about this hop.

@@ -11,6 +11,7 @@
 //! | [`exchange`] | one request: judged, then answered or forwarded |
 //! | [`forward`], [`upstream`], [`way`], [`body`] | forwarding, both directions at once |
 //! | [`request_side`], [`response_side`] | one direction each: state machines over two sockets |
+//! | [`tunnel`], [`half`] | after a 101: bytes both ways |
 //! | [`bill`] | the usage event, before the last byte leaves |
 //! | [`answers`] | faults to answers, in this one place |
 
@@ -26,6 +27,7 @@ mod desk;
 mod exchange;
 mod forward;
 pub mod framing;
+mod half;
 pub mod head;
 mod heads_out;
 mod linger;
@@ -39,6 +41,7 @@ mod response_side;
 pub mod stats;
 pub mod stream;
 pub(crate) mod timers;
+mod tunnel;
 mod upstream;
 mod way;
 pub mod worker;

@@ -153,6 +153,11 @@ impl Outgoing {
         (self.payload, self.payload_written) = (0, 0);
     }
 
+    /// Empties it and lets go of all its memory.
+    pub fn let_go(&mut self) {
+        *self = Self::default();
+    }
+
     /// Lets go of memory that an unusually long head took.
     pub fn shrink(&mut self) {
         self.text.shrink_to(KEPT);

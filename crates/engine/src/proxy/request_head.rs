@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use super::framing::BodyLength;
 use super::head::{
     ConnectionOptions, Field, HeadFault, HeaderLine, Span, apply_connection, classify_in_either,
-    collect, fault, framing_headers,
+    collect, fault, framing_headers, upgrade_protocol,
 };
 
 /// More lines than this are refused before any configured limit applies.
@@ -32,6 +32,8 @@ pub struct RequestHead {
     pub expects_continue: bool,
     /// The client can read trailers.
     pub accepts_trailers: bool,
+    /// The protocol that the client would rather speak.
+    pub upgrade: Option<Span>,
     /// Every header line.
     pub lines: Vec<HeaderLine>,
 }
@@ -66,7 +68,15 @@ impl RequestHead {
             (false, None | Some(0)) => BodyLength::Empty,
             (false, Some(length)) => BodyLength::Exact(length),
         };
-        let ConnectionOptions { close, keep_alive } = apply_connection(head, &mut self.lines);
+        let ConnectionOptions {
+            close,
+            keep_alive,
+            upgrade,
+        } = apply_connection(head, &mut self.lines);
+        let may_upgrade = upgrade && minor_version == 1 && self.body == BodyLength::Empty;
+        self.upgrade = may_upgrade
+            .then(|| upgrade_protocol(head, &self.lines))
+            .flatten();
         self.keep_alive = !close && (minor_version == 1 || keep_alive);
         self.read_expectations(head)
     }

@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 
 use super::framing::BodyLength;
 use super::head::{
-    Field, HeadFault, HeaderLine, Span, apply_connection, classify_in_either, collect, fault,
-    framing_headers,
+    Field, FramingHeaders, HeadFault, HeaderLine, Span, apply_connection, classify_in_either,
+    collect, fault, framing_headers, upgrade_protocol,
 };
 use super::request_head::MOST_HEADERS;
 
@@ -26,6 +26,8 @@ pub struct ResponseHead {
     pub keep_alive: bool,
     /// The upstream said when it answered.
     pub is_dated: bool,
+    /// The protocol that a 101 switches to.
+    pub upgrade: Option<Span>,
     /// Every header line.
     pub lines: Vec<HeaderLine>,
 }
@@ -68,6 +70,10 @@ impl ResponseHead {
             (false, None) => BodyLength::UntilClose,
         };
         let options = apply_connection(head, &mut self.lines);
+        let switches = code == 101 && minor_version == 1 && options.upgrade;
+        self.upgrade = (switches && framing == FramingHeaders::default())
+            .then(|| upgrade_protocol(head, &self.lines))
+            .flatten();
         self.keep_alive = !options.close
             && (minor_version == 1 || options.keep_alive)
             && self.body != BodyLength::UntilClose

@@ -13,6 +13,7 @@ use super::heads_out::write_interim;
 use super::outgoing::Outgoing;
 use super::request_side::{self, Allowed, RequestFault, RequestSide};
 use super::response_side::{ResponseFault, ResponseSide, UpstreamStream};
+use super::stream::Stream;
 use super::upstream::Attempts;
 use super::worker::Worker;
 use crate::config::Upstream;
@@ -100,6 +101,9 @@ impl<'a> Way<'a> {
                     if !desk.response.is_interim() {
                         return Ok(());
                     }
+                    if desk.response.status == 101 && self.is_asked_for(desk) {
+                        return Ok(());
+                    }
                     interim += 1;
                     if desk.response.status == 101 || interim > MOST_INTERIM {
                         return Err(self.invalid(desk, client.worker));
@@ -134,6 +138,31 @@ impl<'a> Way<'a> {
             input.release();
         }
         self.response.begin_body(length, chunked);
+    }
+
+    /// Whether a 101 switches to the very protocol that the client asked for.
+    fn is_asked_for(&self, desk: &Desk) -> bool {
+        let asked = desk
+            .request
+            .upgrade
+            .map(|asked| asked.of_head(desk.input.head()));
+        let given = desk
+            .response
+            .upgrade
+            .map(|given| given.of_head(self.head()));
+        match (asked, given) {
+            (Some(asked), Some(given)) => asked.eq_ignore_ascii_case(given),
+            _ => false,
+        }
+    }
+
+    /// The upstream's connection and what was read from it beyond the head, no longer HTTP.
+    pub fn switch(self) -> (Stream, Option<Buffer>) {
+        let UpstreamStream { stream, mut input } = self.connection;
+        if let Some(input) = &mut input {
+            input.release();
+        }
+        (stream, input)
     }
 
     /// Whether the request's body was read to its end.
