@@ -249,7 +249,8 @@ fn upstream(row: &wire::Service, tls: ClientTls) -> Result<Upstream, ConfigError
             "start it with /, and percent-encode what isn't printable ASCII",
         ));
     }
-    if row.protocol == wire::Protocol::Https {
+    let plain = matches!(row.protocol, wire::Protocol::Http | wire::Protocol::Grpc);
+    if !plain {
         // Plain text must not go where TLS is expected: it would show the callers' requests to the network.
         return Err(ConfigError::new(
             "protocol",
@@ -263,8 +264,8 @@ fn upstream(row: &wire::Service, tls: ClientTls) -> Result<Upstream, ConfigError
         host.to_owned()
     };
     let (tls, own_port) = match row.protocol {
-        wire::Protocol::Http => (None, 80),
-        wire::Protocol::Https => (Some(Arc::new(tls)), 443),
+        wire::Protocol::Http | wire::Protocol::Grpc => (None, 80),
+        wire::Protocol::Https | wire::Protocol::Grpcs => (Some(Arc::new(tls)), 443),
     };
     Ok(Upstream {
         service: row.id,
@@ -276,6 +277,7 @@ fn upstream(row: &wire::Service, tls: ClientTls) -> Result<Upstream, ConfigError
         } else {
             format!("{bracketed}:{}", row.port).into()
         },
+        http2: matches!(row.protocol, wire::Protocol::Grpc | wire::Protocol::Grpcs),
         path: path.into(),
         connect_timeout: row.connect_timeout,
         write_timeout: row.write_timeout,
@@ -301,14 +303,17 @@ fn route(
         return Err(ConfigError::new(
             "protocols",
             "the list is empty",
-            "name http, https or both",
+            "name http, https, grpc or grpcs",
         ));
     }
     Ok(Route {
         id: row.id,
         upstream: upstream.cloned(),
         plugins: route_plugins(row.id, upstream.map(|upstream| upstream.service), instances),
-        needs_tls: !row.protocols.contains(&wire::Protocol::Http),
+        needs_tls: !(row.protocols.iter())
+            .any(|protocol| matches!(protocol, wire::Protocol::Http | wire::Protocol::Grpc)),
+        needs_grpc: (row.protocols.iter())
+            .all(|protocol| matches!(protocol, wire::Protocol::Grpc | wire::Protocol::Grpcs)),
         https_redirect_status: row.https_redirect_status_code,
         strip_path: row.strip_path,
         preserve_host: row.preserve_host,

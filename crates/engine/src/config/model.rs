@@ -79,6 +79,8 @@ pub struct Route {
     pub plugins: RoutePlugins,
     /// A plain request is sent away.
     pub needs_tls: bool,
+    /// Nothing but gRPC passes.
+    pub needs_grpc: bool,
     /// 426, or the redirect that a plain request to a route for TLS gets.
     pub https_redirect_status: u16,
     pub strip_path: bool,
@@ -111,6 +113,8 @@ pub struct Upstream {
     pub tls: Option<Arc<ClientTls>>,
     /// What `Host` says towards it: the host, with the port where it isn't the protocol's own.
     pub authority: Box<str>,
+    /// It is asked in HTTP/2.
+    pub http2: bool,
     /// What comes before the request's path; starts with `/`.
     pub path: Box<str>,
     /// Milliseconds, as the next two.

@@ -115,6 +115,8 @@ pub struct Service {
 pub enum Protocol {
     Http,
     Https,
+    Grpc,
+    Grpcs,
 }
 
 #[derive(Debug, Deserialize)]

@@ -24,6 +24,10 @@ pub enum AnswerKind {
     NeedsTls,
     /// The route is for TLS alone, and says where to go on (its status and a `Location`).
     RedirectToTls,
+    /// The route is for gRPC, which is spoken in HTTP/2 alone.
+    NeedsHttp2,
+    /// The route is for gRPC, and this is something else.
+    NotGrpc,
     /// key-auth: no key was shown.
     NoKey,
     /// key-auth: the key is nobody's.
@@ -60,7 +64,7 @@ pub enum AnswerKind {
 
 impl AnswerKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::BadRequest,
         Self::UriTooLong,
         Self::HeadersTooLarge,
@@ -71,6 +75,8 @@ impl AnswerKind {
         Self::NoService,
         Self::NeedsTls,
         Self::RedirectToTls,
+        Self::NeedsHttp2,
+        Self::NotGrpc,
         Self::NoKey,
         Self::UnknownKey,
         Self::DuplicateKey,
@@ -103,6 +109,8 @@ impl AnswerKind {
             Self::NoService => "no_service",
             Self::NeedsTls => "needs_tls",
             Self::RedirectToTls => "redirect_to_tls",
+            Self::NeedsHttp2 => "needs_http2",
+            Self::NotGrpc => "not_grpc",
             Self::NoKey => "no_key",
             Self::UnknownKey => "unknown_key",
             Self::DuplicateKey => "duplicate_key",
@@ -133,7 +141,8 @@ impl AnswerKind {
             Self::BodyTooLarge => 413,
             Self::ExpectationFailed => 417,
             Self::NoRoute => 404,
-            Self::NeedsTls | Self::RedirectToTls => 426,
+            Self::NeedsTls | Self::RedirectToTls | Self::NeedsHttp2 => 426,
+            Self::NotGrpc => 415,
             Self::NoKey
             | Self::UnknownKey
             | Self::DuplicateKey
@@ -161,6 +170,8 @@ impl AnswerKind {
             Self::NoRoute => "no Route matched with those values",
             Self::NoService => "no Service found with those values",
             Self::NeedsTls | Self::RedirectToTls => "Please use HTTPS protocol",
+            Self::NeedsHttp2 => "Please use HTTP2 protocol",
+            Self::NotGrpc => "Non-gRPC request matched gRPC route",
             Self::NoKey => "No API key found in request",
             Self::UnknownKey | Self::AclUnauthenticated | Self::EntitlementUnauthenticated => {
                 "Unauthorized"

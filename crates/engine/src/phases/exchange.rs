@@ -42,6 +42,8 @@ pub struct Exchange {
     pub(super) allowances: Option<Allowances>,
     /// Where that is given back to, whatever becomes of this exchange.
     pub(super) counters: Option<Arc<Counters>>,
+    /// A call of gRPC, to be answered as one.
+    pub(super) is_call: bool,
     /// Where a redirect goes.
     pub(super) location: Vec<u8>,
     pub(super) balancing: Balancing,
@@ -82,6 +84,7 @@ impl Exchange {
         (self.matched, self.hidden_key, self.rate) = (None, None, None);
         (self.client, self.is_trusted) = (None, false);
         self.show_groups = false;
+        self.is_call = false;
         self.credential = None;
     }
 
@@ -95,6 +98,12 @@ impl Exchange {
         self.route = None;
         self.config = None;
         self.consumer = None;
+    }
+
+    /// Whether it is a call of gRPC: its own answers are heads alone, of status 200, with `grpc-status` in them.
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        self.is_call
     }
 
     /// The route, once one matched.

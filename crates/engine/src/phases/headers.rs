@@ -7,7 +7,9 @@ use super::allowances::Standing;
 use super::exchange::{Exchange, Rate};
 use super::text::{Decimal, Text};
 use super::trust::Forwarded;
-use super::{Answer, AnswerKind, HeaderSink, Headers, Now, RequestHead, UpstreamTimes, Version};
+use super::{
+    Answer, AnswerKind, HeaderSink, Headers, Now, RequestHead, UpstreamTimes, Version, grpc,
+};
 use crate::limits::Window;
 use crate::router;
 use crate::uuid::hex_text;
@@ -230,13 +232,23 @@ impl Exchange {
         );
         out.header(
             "Content-Type",
-            if is_problem {
+            if self.is_call {
+                b"application/grpc"
+            } else if is_problem {
                 b"application/problem+json"
             } else {
                 b"application/json; charset=utf-8"
             },
         );
+        if self.is_call {
+            let status = answer.grpc_status().into();
+            out.header("grpc-status", Decimal::new(status).bytes());
+            let mut message = Vec::new();
+            grpc::push_message(self.answer_message(answer), &mut message);
+            out.header("grpc-message", &message);
+        }
         match answer.kind {
+            AnswerKind::NeedsHttp2 => out.header("Upgrade", b"HTTP/2"),
             AnswerKind::NoKey | AnswerKind::UnknownKey | AnswerKind::DuplicateKey => {
                 let plugin = self
                     .route()

@@ -49,6 +49,7 @@ mod allowances;
 mod answer;
 mod balancing;
 mod exchange;
+pub mod grpc;
 mod headers;
 mod ids;
 mod json;

@@ -10,7 +10,7 @@ use super::exchange::{Exchange, Rate};
 use super::ids::RequestIds;
 use super::stats::{ThreadStats, Totals};
 use super::trust::{Forwarded, Trust};
-use super::{Answer, AnswerKind, Headers, Now, RequestHead};
+use super::{Answer, AnswerKind, Headers, Now, RequestHead, grpc};
 use crate::config::{
     Config, ConfigReader, ConfigStore, Consumer, KeyHash, Pinned, Route, Upstream,
 };
@@ -139,6 +139,7 @@ impl Pipeline {
     ) -> Verdict {
         exchange.reset(self.ids.next(), now);
         exchange.method = method_number(head.method);
+        exchange.is_call = grpc::is_call(head);
         self.identify(exchange, head);
         let Some(config) = self.reader.current() else {
             return Verdict::Respond(AnswerKind::Unavailable.into());
@@ -177,6 +178,13 @@ impl Pipeline {
         let route = self.route(config, exchange, head)?;
         if route.needs_tls && !head.tls {
             check_tls(route, exchange, head)?;
+        }
+        if route.needs_grpc && !exchange.is_call {
+            return Err(if grpc::is_grpc_content(head) {
+                AnswerKind::NeedsHttp2.into()
+            } else {
+                AnswerKind::NotGrpc.into()
+            });
         }
         let upstream = route.upstream.as_ref().ok_or(AnswerKind::NoService)?;
         if let Some(key_auth) = &route.plugins.key_auth {

@@ -127,8 +127,7 @@ impl Exchange {
 
     /// Kong's body; the rest is said where clients are told about limits.
     fn rate_limited(&self, answer: Answer, body: &mut Object<'_>) {
-        let own = answer.kind.message();
-        body.text("message", self.limit_message().unwrap_or(own));
+        body.text("message", self.answer_message(answer));
         body.written("request_id", |text| self.push_request_id(text));
         let Some(rate) = &self.rate else { return };
         let full = rate.tightest();
@@ -221,6 +220,15 @@ impl Exchange {
 
     fn portal(&self) -> Option<&str> {
         self.shop()?.portal_url.as_deref()
+    }
+
+    /// What is wrong, in a sentence without a full stop.
+    pub(super) fn answer_message(&self, answer: Answer) -> &str {
+        let configured = match answer.kind {
+            AnswerKind::RateLimited => self.limit_message(),
+            _ => None,
+        };
+        configured.unwrap_or(answer.kind.message())
     }
 
     fn limit_message(&self) -> Option<&str> {

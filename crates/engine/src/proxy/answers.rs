@@ -67,12 +67,18 @@ pub(super) async fn respond(client: &mut Client<'_>, desk: &mut Desk, answer: An
         ..
     } = &mut *desk;
     let (text, body) = (to_client.text(), to_upstream.text());
-    exchange.answer_body(answer, body);
-    status_line(text, answer.status, reason(answer.status).as_bytes());
+    let status = if exchange.is_call() {
+        // gRPC's clients look for what went wrong in trailers, which a head without a body is to them.
+        200
+    } else {
+        exchange.answer_body(answer, body);
+        answer.status
+    };
+    status_line(text, status, reason(status).as_bytes());
     exchange.answer_headers(answer, now, text);
     push_date(text, &worker.date.at(now.wall));
     // Behind these statuses a client takes whatever follows for its next answer. A limit's `error_code` may be one.
-    let bodiless = matches!(answer.status, 204 | 304);
+    let bodiless = matches!(status, 204 | 304);
     if !bodiless {
         push_length(text, body.len() as u64);
     }
@@ -104,6 +110,7 @@ pub(super) fn skippable(request: &RequestHead) -> Option<u64> {
 /// The reason phrase of a status that the gateway gives itself.
 fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         301 => "Moved Permanently",
         302 => "Found",
         307 => "Temporary Redirect",
@@ -115,6 +122,7 @@ fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        415 => "Unsupported Media Type",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
         429 => "Too Many Requests",

@@ -88,6 +88,11 @@ impl<'a> Bill<'a> {
         }
     }
 
+    /// Notes how a call of gRPC ended.
+    pub fn call_ended(&mut self, status: u8) {
+        self.outcome.grpc_status = Some(status);
+    }
+
     /// Notes what was used, for a bill that nobody gets to close.
     pub fn note(&mut self, used: Used) {
         self.outcome.bytes_in = used.bytes_in;

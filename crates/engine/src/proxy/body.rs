@@ -10,12 +10,15 @@ use super::outgoing::Outgoing;
 use super::response_side::{BodyStep, Ends, ResponseFault};
 use super::way::Way;
 use crate::failpoint;
+use crate::phases::grpc;
 use crate::usage_log::Completion;
 
 /// An answer on its way to the client: its head stands in `to_client`.
 pub(super) struct Body<'a, 'w> {
     pub way: &'a mut Way<'w>,
     pub bill: Bill<'a>,
+    /// A call of gRPC, whose status is in its trailers.
+    pub is_call: bool,
     pub input: &'a mut Buffer,
     pub to_client: &'a mut Outgoing,
     pub to_upstream: &'a mut Outgoing,
@@ -39,6 +42,10 @@ impl Body<'_, '_> {
         loop {
             match poll_fn(|context| self.poll(client, context)).await {
                 Passed::Seal => {
+                    if self.is_call {
+                        let value = grpc::status_in_trailers(self.way.response.trailers());
+                        self.bill.call_ended(grpc::status(value));
+                    }
                     let used = Used {
                         bytes_out: self.way.response.delivered_with(self.to_client),
                         ..self.used(client)

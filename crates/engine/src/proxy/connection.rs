@@ -3,12 +3,14 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use super::answers::Failure;
 use super::buffers::{BUFFER_BYTES, MOST_BUFFERED};
 use super::desk::Desk;
 use super::exchange::{self, After};
+use super::h2::{self, PREFACE_HEAD};
 use super::head::{HeadFault, Scan, leading_empty_lines};
 use super::heads_out::Peer;
 use super::linger::linger;
@@ -41,7 +43,9 @@ enum Awaited {
 }
 
 /// Serves `stream` until either side ends it.
-pub(super) async fn serve(worker: &Worker, stream: Stream, peer: Peer) {
+///
+/// With `http2` a client may begin that with its preface, without anything having announced it.
+pub(super) async fn serve(worker: &Rc<Worker>, stream: Stream, peer: Peer, http2: bool) {
     let mut client = Client {
         stream,
         peer,
@@ -59,6 +63,13 @@ pub(super) async fn serve(worker: &Worker, stream: Stream, peer: Peer) {
         let mut at = desk.take().unwrap_or_else(|| worker.desks.take());
         let after = match client.await_head(&mut at).await {
             Awaited::Nothing => return,
+            Awaited::Head(_) if first && http2 && at.input.unread().starts_with(PREFACE_HEAD) => {
+                let early = at.input.unread().to_vec();
+                at.input.consume(early.len());
+                worker.desks.give_back(at);
+                // Boxed: it would make every connection's task larger.
+                return Box::pin(h2::serve(worker, client.stream, early, client.peer)).await;
+            }
             Awaited::Refused(kind) => exchange::refuse(&mut client, &mut at, kind).await,
             Awaited::Head(length) => {
                 worker.stats.active.increment();

@@ -13,7 +13,7 @@ use super::tunnel;
 use super::upstream::Attempts;
 use super::way::Way;
 use crate::config::Upstream;
-use crate::phases::{AnswerKind, Now, UpstreamTimes};
+use crate::phases::{AnswerKind, Now, UpstreamTimes, grpc};
 use crate::usage_log::Completion;
 
 /// Forwards the request at the desk.
@@ -83,11 +83,20 @@ pub(super) async fn forward(
         push_date(text, &worker.date.at(times.head.wall));
     }
     end_head(text, request, delivery.keep);
+    let is_call = exchange.is_call() || (upstream.http2 && response.is_grpc(way.head()));
+    let call_ended = is_call
+        .then(|| response.value(b"grpc-status", way.head()))
+        .flatten()
+        .map(|value| grpc::status(Some(value)));
     way.begin_body(length, delivery.chunked);
-    let bill = Bill::open(worker, exchange, permit, opening);
+    let mut bill = Bill::open(worker, exchange, permit, opening);
+    if let Some(status) = call_ended {
+        bill.call_ended(status);
+    }
     let completion = Body {
         way: &mut way,
         bill,
+        is_call: is_call && call_ended.is_none(),
         input,
         to_client,
         to_upstream,

@@ -34,6 +34,8 @@ pub struct Peer {
     pub tls: bool,
     /// The name that it asked for in its TLS handshake (SNI), in lower case.
     pub server_name: Option<Rc<str>>,
+    /// Whether it speaks HTTP/2.
+    pub http2: bool,
 }
 
 /// The request as the phases see it.
@@ -52,7 +54,11 @@ pub fn view<'a>(
             head,
             lines: &request.lines,
         },
-        version: Version::minor(request.minor_version),
+        version: if peer.http2 {
+            Version::Http2
+        } else {
+            Version::minor(request.minor_version)
+        },
         client: peer.client,
         tls: peer.tls,
         server_name: peer.server_name.as_deref(),

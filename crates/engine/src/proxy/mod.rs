@@ -6,6 +6,7 @@
 //! | [`framing`], [`chunked`] | find the end of bodies; no I/O |
 //! | [`heads_out`], [`outgoing`] | what is written |
 //! | [`buffers`], [`desk`], [`pool`], [`resolver`], [`timers`], [`clock`], [`date`] | what a thread's connections share |
+//! | [`h2`] | HTTP/2 at the edges: its streams as streams of ours |
 //! | [`stream`] | what connections run over |
 //! | [`connection`] | one client: request after request |
 //! | [`exchange`] | one request: judged, then answered or forwarded |
@@ -27,6 +28,7 @@ mod desk;
 mod exchange;
 mod forward;
 pub mod framing;
+mod h2;
 mod half;
 pub mod head;
 mod heads_out;

@@ -8,6 +8,7 @@ use super::head::{
     collect, fault, framing_headers, upgrade_protocol,
 };
 use super::request_head::MOST_HEADERS;
+use crate::phases::grpc;
 
 /// A parsed response head; reused like a request's.
 #[derive(Debug, Default)]
@@ -81,6 +82,21 @@ impl ResponseHead {
             && !(matches!(code, 100..=199 | 204)
                 && (framing.chunked || framing.content_length.is_some_and(|length| length > 0)));
         Ok(())
+    }
+
+    /// The first value of a header, whose name is in lower case.
+    #[must_use]
+    pub fn value<'a>(&self, name: &[u8], head: &'a [u8]) -> Option<&'a [u8]> {
+        (self.lines.iter())
+            .find(|line| line.name.of_head(head).eq_ignore_ascii_case(name))
+            .map(|line| line.value.of_head(head))
+    }
+
+    /// What follows is gRPC's.
+    #[must_use]
+    pub fn is_grpc(&self, head: &[u8]) -> bool {
+        self.value(b"content-type", head)
+            .is_some_and(grpc::is_grpc_type)
     }
 
     /// 100 to 199: another head follows.

@@ -134,6 +134,12 @@ impl ResponseSide {
         self.due = 0;
     }
 
+    /// The trailer lines, each with its CRLF, once the body was read to its end.
+    #[must_use]
+    pub fn trailers(&self) -> &[u8] {
+        self.decoder.trailers()
+    }
+
     /// The event is in the log: the last byte may leave.
     pub fn seal(&mut self) {
         self.sealed = true;

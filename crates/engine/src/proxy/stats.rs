@@ -45,6 +45,8 @@ pub struct WorkerStats {
     pub accepted: Counter,
     /// Client connections open now.
     pub open: Counter,
+    /// HTTP/2 connections ended because their clients flooded them with frames that carry nothing.
+    pub http2_floods: Counter,
     /// Exchanges in progress now.
     pub active: Counter,
     /// Upstream connections made.

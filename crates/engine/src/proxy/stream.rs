@@ -10,6 +10,8 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
+use super::h2::{Accepted, Asked};
+
 /// One end of a connection. Reading and writing are [`AsyncRead`]'s and [`AsyncWrite`]'s.
 #[derive(Debug)]
 pub enum Stream {
@@ -19,6 +21,10 @@ pub enum Stream {
     Unix(UnixStream),
     /// TLS over TCP, its handshake done. Boxed: it is large, and most connections have none.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A stream of a client's HTTP/2 connection, read and written as HTTP/1.1 text.
+    Accepted(Box<Accepted>),
+    /// The same of a connection to an upstream.
+    Asked(Box<Asked>),
 }
 
 impl Stream {
@@ -36,6 +42,8 @@ impl Stream {
             Self::Tls(stream) => Pin::new(&mut **stream)
                 .poll_fill_buf(context)
                 .map_ok(|_| ()),
+            Self::Accepted(stream) => stream.poll_read_ready(context),
+            Self::Asked(stream) => stream.poll_read_ready(context),
         }
     }
 
@@ -75,6 +83,8 @@ impl AsyncRead for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, room),
             Self::Unix(stream) => Pin::new(stream).poll_read(context, room),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_read(context, room),
+            Self::Accepted(stream) => stream.poll_read(context, room),
+            Self::Asked(stream) => stream.poll_read(context, room),
         }
     }
 }
@@ -90,6 +100,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+            Self::Accepted(stream) => stream.poll_write(context, &[io::IoSlice::new(bytes)]),
+            Self::Asked(stream) => stream.poll_write(context, &[io::IoSlice::new(bytes)]),
         }
     }
 
@@ -103,6 +115,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(context, slices),
+            Self::Accepted(stream) => stream.poll_write(context, slices),
+            Self::Asked(stream) => stream.poll_write(context, slices),
         }
     }
 
@@ -110,12 +124,13 @@ impl AsyncWrite for Stream {
         true
     }
 
-    /// What TLS took and still holds is handed to the socket; sockets hold nothing back.
+    /// What TLS took and still holds is handed to the socket; sockets hold nothing back, and streams are driven by
+    /// their connection's task.
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
+            _ => Poll::Ready(Ok(())),
         }
     }
 
@@ -124,6 +139,11 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+            Self::Accepted(stream) => {
+                stream.shut();
+                Poll::Ready(Ok(()))
+            }
+            Self::Asked(_) => Poll::Ready(Ok(())),
         }
     }
 }

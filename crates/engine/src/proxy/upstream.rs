@@ -53,7 +53,15 @@ impl Attempts {
                 )
                 .await
                 .map_err(|_| AnswerKind::UpstreamUnresolved)?;
-            if may_reuse && let Some(stream) = worker.pool.take(address) {
+            let key = (address, upstream.service);
+            let kept = || {
+                if upstream.http2 {
+                    worker.links.take(&key)
+                } else {
+                    worker.pool.take(address)
+                }
+            };
+            if may_reuse && let Some(stream) = kept() {
                 worker.stats.reused.increment();
                 return Ok(Connected {
                     stream,
@@ -65,11 +73,20 @@ impl Attempts {
             let kind = match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) if stream.set_nodelay(true).is_ok() => {
                     worker.stats.connects.increment();
-                    return Ok(Connected {
-                        stream: Stream::Tcp(stream),
-                        address,
-                        reused: false,
-                    });
+                    let stream = Stream::Tcp(stream);
+                    let begun = if upstream.http2 {
+                        worker.begin_http2(key, stream).await
+                    } else {
+                        Ok(stream)
+                    };
+                    if let Ok(stream) = begun {
+                        return Ok(Connected {
+                            stream,
+                            address,
+                            reused: false,
+                        });
+                    }
+                    AnswerKind::UpstreamInvalid
                 }
                 Ok(_) => AnswerKind::UpstreamInvalid,
                 Err(_) => AnswerKind::UpstreamTimeout,

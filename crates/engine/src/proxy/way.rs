@@ -31,6 +31,8 @@ pub(super) struct Way<'a> {
     address: SocketAddr,
     /// The connection served others before, and nothing has come back on it yet.
     maybe_stale: bool,
+    /// How often an upstream that refused a stream was asked again.
+    insisted: u16,
 }
 
 /// Why no head came.
@@ -82,6 +84,7 @@ impl<'a> Way<'a> {
             response: ResponseSide::default(),
             address: connected.address,
             maybe_stale: connected.reused,
+            insisted: 0,
         })
     }
 
@@ -289,7 +292,16 @@ impl<'a> Way<'a> {
         let method = desk.request.method.of_head(desk.input.head());
         let idempotent = matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE");
         let incomplete = desk.request.body != BodyLength::Empty && desk.to_upstream.payload() == 0;
-        self.maybe_stale && (idempotent || incomplete) && self.request.rewind(&mut desk.to_upstream)
+        let harmless = self.maybe_stale && (idempotent || incomplete);
+        (harmless || self.may_insist()) && self.request.rewind(&mut desk.to_upstream)
+    }
+
+    /// An upstream of HTTP/2 that says it did not look at the request is asked again, as often as its service says.
+    fn may_insist(&mut self) -> bool {
+        let unseen = matches!(&self.connection.stream, Stream::Asked(asked) if asked.was_unseen());
+        let insists = unseen && self.insisted < self.upstream.retries.max(1);
+        self.insisted += u16::from(insists);
+        insists
     }
 
     fn failed(&self, fault: &Fault, desk: &mut Desk, worker: &Worker) -> Failure {

@@ -1,6 +1,7 @@
 //! What the connections of one thread share, and the loop that accepts them.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::clock::Clock;
 use super::connection;
 use super::date::DateCache;
 use super::desk::Desks;
+use super::h2::{self, Links};
 use super::head::HeadLimits;
 use super::heads_out::Peer;
 use super::pool::Pool;
@@ -59,6 +61,7 @@ pub struct Worker {
     pub(super) shard: Arc<Shard>,
     pub(super) stats: Arc<WorkerStats>,
     pub(super) pool: Pool,
+    pub(super) links: Links,
     pub(super) buffers: BufferPool,
     pub(super) desks: Desks,
     pub(super) resolver: Resolver,
@@ -71,6 +74,7 @@ pub struct Worker {
     pub(super) body_bytes: u64,
     /// Requests that a client may send on one connection.
     pub(super) requests_per_connection: u64,
+    pub(super) http2_streams: u32,
     draining: Cell<bool>,
     closed: Notify,
     most_connections: u64,
@@ -95,6 +99,7 @@ impl Worker {
             shard,
             stats,
             pool: Pool::new(limits.upstream_idle_per_address, timeouts.upstream_idle_ms),
+            links: Links::default(),
             buffers: BufferPool::default(),
             desks: Desks::default(),
             resolver: Resolver::default(),
@@ -108,6 +113,7 @@ impl Worker {
             },
             body_bytes: limits.body_bytes.map_or(u64::MAX, NonZeroU64::get),
             requests_per_connection: limits.requests_per_connection,
+            http2_streams: limits.http2_streams,
             draining: Cell::new(false),
             closed: Notify::new(),
             most_connections: limits.connections_per_worker as u64,
@@ -125,6 +131,15 @@ impl Worker {
         self.draining.get()
     }
 
+    /// Begins to speak HTTP/2 over a new connection to an upstream, and gives its first stream.
+    pub(super) async fn begin_http2(&self, key: h2::Key, stream: Stream) -> io::Result<Stream> {
+        let bytes = self.head_limits.bytes;
+        let idle_ms = self.timeouts.upstream_idle_ms;
+        self.links
+            .begin(key, stream, bytes, idle_ms, &self.timers)
+            .await
+    }
+
     /// Moves clocks on and closes what waited too long. Runs as long as the worker.
     pub async fn tick(&self) {
         let mut interval = tokio::time::interval(TICK);
@@ -138,6 +153,7 @@ impl Worker {
             if until_sweep == 0 {
                 until_sweep = TICKS_PER_SWEEP;
                 self.pool.sweep(self.timers.now());
+                self.links.sweep();
                 self.stats.upstream_idle.set(self.pool.len() as u64);
                 // A thread without requests must not keep an old configuration in memory.
                 self.pipeline.borrow_mut().refresh();
@@ -162,8 +178,9 @@ impl Worker {
                         port,
                         tls: protocols.tls,
                         server_name: None,
+                        http2: false,
                     };
-                    self.start(stream, peer);
+                    self.start(stream, peer, protocols);
                 }
                 Err(error) if is_passing(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -172,7 +189,7 @@ impl Worker {
         }
     }
 
-    fn start(self: &Rc<Self>, stream: TcpStream, peer: Peer) {
+    fn start(self: &Rc<Self>, stream: TcpStream, peer: Peer, protocols: Protocols) {
         // Small answers must not wait for the acknowledgement of the one before.
         if stream.set_nodelay(true).is_err() {
             return;
@@ -181,7 +198,7 @@ impl Worker {
         self.stats.open.increment();
         let open = Open(Rc::clone(self));
         tokio::task::spawn_local(async move {
-            connection::serve(&open.0, Stream::Tcp(stream), peer).await;
+            connection::serve(&open.0, Stream::Tcp(stream), peer, protocols.http2).await;
         });
     }
 

@@ -139,6 +139,8 @@ pub struct Limits {
     pub upstream_idle_per_address: usize,
     /// Client connections that one worker holds; beyond it they wait in the listener's queue.
     pub connections_per_worker: usize,
+    /// Streams that a client may have open on one HTTP/2 connection.
+    pub http2_streams: u32,
 }
 
 impl Default for Limits {
@@ -151,6 +153,7 @@ impl Default for Limits {
             requests_per_connection: 10_000,
             upstream_idle_per_address: 256,
             connections_per_worker: 16_384,
+            http2_streams: 128,
         }
     }
 }
@@ -219,7 +222,7 @@ impl Options {
             ..
         } = self.timeouts;
         let limits = self.limits;
-        let ranges: [(&str, u64, RangeInclusive<u64>); 11] = [
+        let ranges: [(&str, u64, RangeInclusive<u64>); 12] = [
             (
                 "listeners (their count)",
                 self.listeners.len() as u64,
@@ -259,6 +262,11 @@ impl Options {
                 "limits.connections_per_worker",
                 limits.connections_per_worker as u64,
                 1..=1 << 20,
+            ),
+            (
+                "limits.http2_streams",
+                limits.http2_streams.into(),
+                1..=1 << 16,
             ),
         ];
         let unspoken =

@@ -8,6 +8,8 @@
 
 pub mod client;
 pub mod corpus;
+pub mod grpc;
+pub mod http2;
 pub mod upstream;
 
 use std::collections::BTreeMap;
@@ -71,7 +73,7 @@ pub struct Usage {
     pub bytes_out: u64,
 }
 
-/// Usage by `"METHOD STATUS completion"`.
+/// Usage by `"METHOD STATUS completion"`, for calls of gRPC `"METHOD STATUS grpc GRPC_STATUS completion"`.
 pub type Bill = BTreeMap<String, Usage>;
 
 const ID: &str = "00000000-0000-4000-8000-00000000000";
@@ -137,6 +139,10 @@ impl Gateway {
         let shared = Arc::new(Shared::new(store, Arc::new(counters), [0; 32]));
         let totals = Arc::clone(&shared);
         let stats = Arc::new(WorkerStats::default());
+        let protocols = Protocols {
+            http2: true,
+            ..Protocols::default()
+        };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -159,9 +165,8 @@ impl Gateway {
                 let ticking = Rc::clone(&worker);
                 tokio::task::spawn_local(async move { ticking.tick().await });
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let accepting = tokio::task::spawn_local(
-                    Rc::clone(&worker).accept(listener, Protocols::default()),
-                );
+                let accepting =
+                    tokio::task::spawn_local(Rc::clone(&worker).accept(listener, protocols));
                 let _ = stopped.await;
                 accepting.abort();
                 worker.drain().await;
@@ -213,7 +218,14 @@ pub fn read_bill(directory: &Path) -> Bill {
             Completion::ClientAbort => "client_abort",
             Completion::UpstreamAbort => "upstream_abort",
         };
-        let name = format!("{} {} {completion}", method_name(key.method), key.status);
+        let call = key
+            .grpc_status
+            .map_or(String::new(), |status| format!("grpc {status} "));
+        let name = format!(
+            "{} {} {call}{completion}",
+            method_name(key.method),
+            key.status
+        );
         let narrow = |value: u128| u64::try_from(value).unwrap();
         let usage = Usage {
             events: sums.events,
