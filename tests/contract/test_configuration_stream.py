@@ -32,6 +32,7 @@ from tollway.storage.database import Database
 from tollway.storage.gateway import SqlConfigurationSource
 from tollway.storage.tables.gateway import CONFIG_VERSION
 
+PEM = Path(__file__).parent / "golden" / "pem"
 GOLDEN = Path(__file__).parent / "golden" / "configuration"
 SCHEMA = Path(wire.__file__).parent / "schemas" / f"configuration-{wire.PROTOCOL}.json"
 UPDATE = "TOLLWAY_UPDATE_GOLDEN" in os.environ
@@ -79,6 +80,15 @@ def frames(database: Database) -> dict[str, list[Any]]:
             {"id": _id(1), "name": "orders", "url": "http://orders.internal:8080/v1", "tags": ["core"]}
         )
         gateway.services.create({"id": _id(2), "name": "off", "host": "off.internal", "enabled": False})
+        gateway.certificates.create(
+            {
+                "id": _id(101),
+                "cert": (PEM / "api.pem").read_text(),
+                "key": (PEM / "api.key.pem").read_text(),
+                "snis": ["API.example.com", "*.example.com"],
+            }
+        )
+        gateway.ca_certificates.create({"id": _id(102), "cert": (PEM / "authority.pem").read_text()})
         gateway.routes.create(
             {
                 "id": _id(11),
@@ -87,6 +97,7 @@ def frames(database: Database) -> dict[str, list[Any]]:
                 "hosts": ["api.example.com", "*.example.org"],
                 "methods": ["GET", "POST"],
                 "headers": {"x-version": ["1", "2"]},
+                "snis": ["API.example.com"],
                 "service": {"name": "orders"},
             }
         )

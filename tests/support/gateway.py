@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
+from tollway.contracts.configuration import UpstreamHealth
 from tollway.gateway.ports import EngineCheck, GatewayState
 from tollway.gateway.secrets import KeyVault, derive_keys
 from tollway.kernel.clock import Clock, SystemClock
@@ -38,6 +40,12 @@ class NoGateways:
 
     def connected(self) -> list[GatewayState]:
         return []
+
+    def health(self, upstream: UUID) -> list[UpstreamHealth]:  # noqa: ARG002
+        return []
+
+    def set_health(self, upstream: UUID, target: UUID, address: str | None, *, healthy: bool) -> None:
+        pass
 
     def wait_applied(self, version: int, timeout: float) -> str | None:  # noqa: ARG002
         return None

@@ -6,7 +6,8 @@ Parts written by control are plain typed dictionaries: a full resync writes hund
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -16,6 +17,7 @@ from tollway.contracts.entitlement import EntitlementView, Offer
 __all__ = [
     "FRAME_LIMIT",
     "PROTOCOL",
+    "AddressHealth",
     "Applied",
     "Base",
     "CaCertificatePart",
@@ -26,7 +28,10 @@ __all__ = [
     "FullBegin",
     "FullEnd",
     "GatewayFrame",
+    "GatewaySaid",
     "GroupPart",
+    "Health",
+    "HealthWord",
     "Hello",
     "KeyAuthRow",
     "Ping",
@@ -36,8 +41,11 @@ __all__ = [
     "RoutePart",
     "Rows",
     "ServicePart",
+    "SetHealth",
     "Table",
+    "TargetHealth",
     "TargetPart",
+    "UpstreamHealth",
     "UpstreamPart",
     "control_frames",
     "gateway_frames",
@@ -48,6 +56,8 @@ FRAME_LIMIT = 16 * 1024 * 1024
 """Bytes of JSON in one frame."""
 
 Table: TypeAlias = Literal["consumers", "key_auth"]
+HealthWord: TypeAlias = Literal["HEALTHY", "UNHEALTHY", "HEALTHCHECKS_OFF", "DNS_ERROR"]
+"""Kong's words; only a target can have the last."""
 
 
 class Reference(TypedDict):
@@ -71,10 +81,10 @@ class ServicePart(TypedDict):
     retries: int
     enabled: bool
     tags: list[str] | None
-    tls_verify: NotRequired[bool | None]
-    tls_verify_depth: NotRequired[int | None]
-    ca_certificates: NotRequired[list[str] | None]
-    client_certificate: NotRequired[Reference | None]
+    tls_verify: bool | None
+    tls_verify_depth: int | None
+    ca_certificates: list[str] | None
+    client_certificate: Reference | None
 
 
 class RoutePart(TypedDict):
@@ -87,6 +97,7 @@ class RoutePart(TypedDict):
     hosts: list[str] | None
     paths: list[str] | None
     headers: dict[str, list[str]] | None
+    snis: list[str] | None
     regex_priority: int
     strip_path: bool
     preserve_host: bool
@@ -96,7 +107,6 @@ class RoutePart(TypedDict):
     response_buffering: bool
     service: Reference | None
     created_at: int
-    snis: NotRequired[list[str] | None]
 
 
 class GroupPart(TypedDict):
@@ -182,9 +192,9 @@ class Base(TypedDict):
     routes: list[RoutePart]
     consumer_groups: list[GroupPart]
     plugins: list[PluginPart]
-    upstreams: NotRequired[list[UpstreamPart]]
-    certificates: NotRequired[list[CertificatePart]]
-    ca_certificates: NotRequired[list[CaCertificatePart]]
+    upstreams: list[UpstreamPart]
+    certificates: list[CertificatePart]
+    ca_certificates: list[CaCertificatePart]
     offers: list[Offer]
     portal_url: str | None
 
@@ -273,7 +283,17 @@ class Ping(TypedDict):
     version: int
 
 
-ControlFrame: TypeAlias = Delta | FullBegin | Rows | FullEnd | Ping
+class SetHealth(TypedDict):
+    """An operator's word on a target, until checks say otherwise; `address` is `ip:port`, None all of its."""
+
+    type: Literal["set_health"]
+    upstream: str
+    target: str
+    address: str | None
+    healthy: bool
+
+
+ControlFrame: TypeAlias = Delta | FullBegin | Rows | FullEnd | Ping | SetHealth
 
 
 class _GatewayFrame(BaseModel):
@@ -307,7 +327,40 @@ class Rejected(_GatewayFrame):
     fix: str
 
 
-GatewayFrame: TypeAlias = Annotated[Hello | Applied | Rejected, Field(discriminator="type")]
+class AddressHealth(_GatewayFrame):
+    """One address of a target."""
 
-gateway_frames: TypeAdapter[Hello | Applied | Rejected] = TypeAdapter(GatewayFrame)
+    ip: str
+    port: int
+    weight: int
+    health: HealthWord
+
+
+class TargetHealth(_GatewayFrame):
+    """One target, with what its name stands for now."""
+
+    id: UUID
+    health: HealthWord
+    addresses: tuple[AddressHealth, ...]
+
+
+class UpstreamHealth(_GatewayFrame):
+    """One upstream."""
+
+    id: UUID
+    health: HealthWord
+    targets: tuple[TargetHealth, ...]
+
+
+class Health(_GatewayFrame):
+    """How all upstreams are, as this gateway finds them."""
+
+    type: Literal["health"]
+    upstreams: tuple[UpstreamHealth, ...]
+
+
+GatewaySaid: TypeAlias = Hello | Applied | Rejected | Health
+GatewayFrame: TypeAlias = Annotated[GatewaySaid, Field(discriminator="type")]
+
+gateway_frames: TypeAdapter[GatewaySaid] = TypeAdapter(GatewayFrame)
 control_frames: TypeAdapter[Any] = TypeAdapter(ControlFrame)

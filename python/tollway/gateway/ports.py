@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
+from tollway.contracts.configuration import UpstreamHealth
 from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.models import (
     Acl,
@@ -264,6 +265,12 @@ class ConnectedGateways(Protocol):
 
     def connected(self) -> list[GatewayState]:
         """Return the state of each."""
+
+    def health(self, upstream: UUID) -> list[UpstreamHealth]:
+        """Return how each of them finds an upstream."""
+
+    def set_health(self, upstream: UUID, target: UUID, address: str | None, *, healthy: bool) -> None:
+        """Tell each of them an operator's word on a target, or on one of its addresses (`ip:port`)."""
 
     def wait_applied(self, version: int, timeout: float) -> str | None:
         """Wait up to `timeout` seconds until every connected gateway judges by `version` or a newer one.

@@ -83,9 +83,10 @@ def join_base(
         b"routes": routes,
         b"consumer_groups": consumer_groups,
         b"plugins": plugins,
+        b"upstreams": upstreams,
+        b"certificates": certificates,
+        b"ca_certificates": ca_certificates,
     }
-    later = {b"upstreams": upstreams, b"certificates": certificates, b"ca_certificates": ca_certificates}
-    lists |= {name: found for name, parts in later.items() if (found := list(parts))}
     fields = (b'"' + name + b'":[' + b",".join(parts) + b"]" for name, parts in lists.items())
     return b"{" + b",".join([*fields, shop]) + b"}"
 
@@ -127,7 +128,7 @@ def encode(value: Any) -> bytes:
 
 
 def _service(service: Service) -> ServicePart:
-    part: ServicePart = {
+    return {
         "id": str(service.id),
         "name": service.name,
         "protocol": service.protocol,
@@ -139,17 +140,12 @@ def _service(service: Service) -> ServicePart:
         "read_timeout": service.read_timeout,
         "retries": service.retries,
         "enabled": service.enabled,
+        "tls_verify": service.tls_verify,
+        "tls_verify_depth": service.tls_verify_depth,
+        "ca_certificates": _list(service.ca_certificates),
+        "client_certificate": _reference(service.client_certificate_id),
         "tags": _list(service.tags),
     }
-    if service.tls_verify is not None:
-        part["tls_verify"] = service.tls_verify
-    if service.tls_verify_depth is not None:
-        part["tls_verify_depth"] = service.tls_verify_depth
-    if service.ca_certificates is not None:
-        part["ca_certificates"] = list(service.ca_certificates)
-    if service.client_certificate_id is not None:
-        part["client_certificate"] = {"id": str(service.client_certificate_id)}
-    return part
 
 
 def _upstream(entry: UpstreamEntry) -> UpstreamPart:
@@ -195,7 +191,6 @@ def _certificate(entry: CertificateEntry) -> CertificatePart:
         "key": entry.key,
         "cert_alt": certificate.cert_alt,
         "key_alt": entry.key_alt,
-        # Names in a handshake are compared without regard to case.
         "snis": [name.lower() for name in certificate.snis],
         "tags": _list(certificate.tags),
     }
@@ -210,7 +205,7 @@ def _group(group: ConsumerGroup) -> GroupPart:
 
 
 def _route(route: Route) -> RoutePart:
-    part: RoutePart = {
+    return {
         "id": str(route.id),
         "name": route.name,
         "protocols": list(route.protocols),
@@ -218,6 +213,8 @@ def _route(route: Route) -> RoutePart:
         "hosts": _list(route.hosts),
         "paths": _list(route.paths),
         "headers": None if route.headers is None else dict(route.headers),
+        # Names in a handshake are compared without regard to case.
+        "snis": None if route.snis is None else [name.lower() for name in route.snis],
         "regex_priority": route.regex_priority,
         "strip_path": route.strip_path,
         "preserve_host": route.preserve_host,
@@ -228,9 +225,6 @@ def _route(route: Route) -> RoutePart:
         "service": _reference(route.service_id),
         "created_at": _seconds(route.created_at),
     }
-    if route.snis is not None:
-        part["snis"] = [name.lower() for name in route.snis]
-    return part
 
 
 def _plugin(plugin: Plugin) -> PluginPart:

@@ -7,14 +7,12 @@ import struct
 
 from pydantic import ValidationError
 
-from tollway.contracts.configuration import FRAME_LIMIT, Applied, Hello, Rejected, gateway_frames
+from tollway.contracts.configuration import FRAME_LIMIT, GatewaySaid, gateway_frames
 from tollway.kernel.errors import InvalidInput
 
 __all__ = ["frame", "read_frame"]
 
 _LENGTH = struct.Struct(">I")
-# What gateways say is short.
-_INCOMING_LIMIT = 64 * 1024
 
 
 def frame(payload: bytes) -> bytes:
@@ -28,7 +26,7 @@ def frame(payload: bytes) -> bytes:
     return _LENGTH.pack(len(payload)) + payload
 
 
-def read_frame(connection: socket.socket) -> Hello | Applied | Rejected | None:
+def read_frame(connection: socket.socket) -> GatewaySaid | None:
     """Read what a gateway says next; None at the end.
 
     Raises:
@@ -38,8 +36,8 @@ def read_frame(connection: socket.socket) -> Hello | Applied | Rejected | None:
     if head is None:
         return None
     (length,) = _LENGTH.unpack(head)
-    if length > _INCOMING_LIMIT:
-        raise InvalidInput("frame", f"has {length} bytes, and a gateway's may have {_INCOMING_LIMIT}")
+    if length > FRAME_LIMIT:
+        raise InvalidInput("frame", f"has {length} bytes, and {FRAME_LIMIT} are allowed")
     payload = _exactly(connection, length)
     if payload is None:
         return None

@@ -9,11 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
+from uuid import UUID
 
 import structlog
 
+from tollway.contracts.configuration import SetHealth, UpstreamHealth
 from tollway.gateway.ports import ConfigurationSource, GatewayState
 from tollway.gateway.publisher.session import Session, Shared
+from tollway.gateway.snapshot import encode
 from tollway.kernel.errors import Conflict, InvalidInput
 
 __all__ = ["Publisher"]
@@ -85,6 +88,27 @@ class Publisher:
         """Return the state of every connected gateway."""
         with self._shared.changed:
             return self._states()
+
+    def health(self, upstream: UUID) -> list[UpstreamHealth]:
+        """Return how each connected gateway finds an upstream."""
+        with self._shared.changed:
+            reports = [session.health for session in self._sessions if session.open and session.health]
+        return [found for report in reports for found in report.upstreams if found.id == upstream]
+
+    def set_health(self, upstream: UUID, target: UUID, address: str | None, *, healthy: bool) -> None:
+        """Tell every connected gateway an operator's word on a target or on one of its addresses."""
+        word: SetHealth = {
+            "type": "set_health",
+            "upstream": str(upstream),
+            "target": str(target),
+            "address": address,
+            "healthy": healthy,
+        }
+        payload = encode(word)
+        with self._shared.changed:
+            for session in self._sessions:
+                if session.open and session.state is not None:
+                    session.say(payload)
 
     def wait_applied(self, version: int, timeout: float) -> str | None:
         """Wait up to `timeout` seconds until every connected gateway judges by `version` or a newer one.

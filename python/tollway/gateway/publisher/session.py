@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections import deque
 from threading import Condition, Event, Thread
 
 import structlog
 
-from tollway.contracts.configuration import PROTOCOL, Applied, Hello, Rejected
+from tollway.contracts.configuration import PROTOCOL, Applied, GatewaySaid, Health, Hello, Rejected
 from tollway.gateway.ports import ConfigurationSource, GatewayState
 from tollway.gateway.publisher import updates
 from tollway.gateway.publisher.frames import frame, read_frame
@@ -23,6 +24,8 @@ _PING = 1.0  # seconds
 # A gateway that doesn't take what is sent for so long has stopped; it connects again if it hasn't.
 _SEND_SECONDS = 30
 _HELLO_SECONDS = 10
+# Words on targets that wait to be sent: only a gateway that takes nothing for long misses any.
+_WORDS = 1_000
 
 
 class Shared:
@@ -42,7 +45,9 @@ class Session:
         self._socket = connection
         self._shared = shared
         self._sent: int | None = None
+        self._words: deque[bytes] = deque(maxlen=_WORDS)
         self.state: GatewayState | None = None
+        self.health: Health | None = None
         self.open = True
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_SECONDS, 0))
         self._reader = Thread(target=self._read, name="configuration-reader", daemon=True)
@@ -61,6 +66,11 @@ class Session:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             return  # it was closed from the other side
+
+    def say(self, payload: bytes) -> None:
+        """Have a frame sent that is no part of the configuration; call it with `changed` held."""
+        self._words.append(payload)
+        self._shared.changed.notify_all()
 
     def join(self) -> None:
         """Wait until both threads have ended."""
@@ -103,7 +113,7 @@ class Session:
         _log.info("gateway connected", node=said.node, epoch=said.epoch, version=said.version)
         self._writer.start()
 
-    def _heard(self, said: Hello | Applied | Rejected) -> None:
+    def _heard(self, said: GatewaySaid) -> None:
         assert self.state is not None
         state = self.state
         if isinstance(said, Hello):
@@ -118,7 +128,9 @@ class Session:
                 fix=said.fix,
             )
         with self._shared.changed:
-            if isinstance(said, Applied):
+            if isinstance(said, Health):
+                self.health = said
+            elif isinstance(said, Applied):
                 self.state = GatewayState(state.node, state.epoch, said.version, None)
             else:
                 self.state = GatewayState(state.node, state.epoch, state.applied, said.version)
@@ -142,7 +154,7 @@ class Session:
             self.close()
 
     def _wait(self) -> bool:
-        """Wait for something new, sending pings meanwhile; False when the session is over."""
+        """Wait for something new, sending pings and words meanwhile; False when the session is over."""
         ping_at = time.monotonic()
         while True:
             with self._shared.changed:
@@ -151,12 +163,16 @@ class Session:
                 if self._behind():
                     return True
                 remaining = ping_at - time.monotonic()
-                if remaining > 0:
+                if remaining > 0 and not self._words:
                     self._shared.changed.wait(remaining)
                     continue
+                word = self._words.popleft() if self._words else None
                 newest = self._shared.newest
-            self._socket.sendall(frame(updates.ping(newest)))
-            ping_at = time.monotonic() + _PING
+            if word is not None:
+                self._socket.sendall(frame(word))
+            else:
+                self._socket.sendall(frame(updates.ping(newest)))
+                ping_at = time.monotonic() + _PING
 
     def _behind(self) -> bool:
         assert self.state is not None

@@ -20,6 +20,7 @@ from tollway.web.admin.context import Admin, Units
 from tollway.web.admin.entities import add_entity_routes
 from tollway.web.admin.groups import add_group_routes
 from tollway.web.admin.guard import AdminGuard, require_safe_listener
+from tollway.web.admin.health import add_health_routes
 from tollway.web.admin.node import add_node_routes
 from tollway.web.api.problem import BASE
 
@@ -57,6 +58,7 @@ def create_admin_app(
         app.add_api_route("/openapi.json", api.openapi)
     add_node_routes(app.router, admin)
     add_group_routes(app.router, admin)
+    add_health_routes(app.router, admin)
     add_entity_routes(app.router, admin)
     app.add_exception_handler(KongError, _kong_error)
     app.add_exception_handler(AdminError, _admin_error)

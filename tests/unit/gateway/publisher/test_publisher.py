@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread, current_thread
 from typing import Any
+from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
@@ -23,6 +24,8 @@ from tollway.gateway.service import ImportRow
 from tollway.kernel.errors import Conflict, InvalidInput
 from tollway.storage.database import Database
 from tollway.storage.gateway import GatewayStore, SqlConfigurationSource
+
+UPSTREAM, TARGET = UUID(int=81), UUID(int=91)
 
 
 @pytest.fixture(autouse=True)
@@ -258,6 +261,38 @@ def test_old_changes_are_forgotten_in_whole_versions(
         client.reach(_version(store))
         assert client.kinds[0] == "full_begin"
     assert all(isinstance(state, GatewayState) for state in publisher.connected())
+
+
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _health(word: str) -> dict[str, Any]:
+    address = {"ip": "10.0.0.7", "port": 80, "weight": 100, "health": word}
+    target = {"id": str(TARGET), "health": word, "addresses": [address]}
+    return {"type": "health", "upstreams": [{"id": str(UPSTREAM), "health": word, "targets": [target]}]}
+
+
+def test_health_is_the_latest_that_each_connected_gateway_told(publisher: Publisher, path: Path) -> None:
+    with StreamClient(path) as client:
+        for word in ("HEALTHY", "UNHEALTHY"):
+            client.say(_health(word))
+        _until(lambda: [one.health for one in publisher.health(UPSTREAM)] == ["UNHEALTHY"])
+        (found,) = publisher.health(UPSTREAM)
+        assert (found.targets[0].id, found.targets[0].addresses[0].port) == (TARGET, 80)
+        assert publisher.health(TARGET) == []
+    _until(lambda: publisher.health(UPSTREAM) == [])
+
+
+def test_operators_word_reaches_every_connected_gateway(publisher: Publisher, path: Path) -> None:
+    with StreamClient(path) as first, StreamClient(path) as second:
+        _until(lambda: len(publisher.connected()) == 2)
+        publisher.set_health(UPSTREAM, TARGET, "10.0.0.7:80", healthy=False)
+        for client in (first, second):
+            client.until(lambda client=client: "set_health" in client.kinds)  # type: ignore[misc]
 
 
 class Faltering(SqlConfigurationSource):
