@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -68,6 +69,16 @@ def test_name_belongs_to_one_certificate(admin: TestClient) -> None:
     assert moved.status_code == 200
     assert admin.get(f"/certificates/{other['id']}").json()["snis"] == ["shop.test"]
     assert admin.get(f"/certificates/{first['id']}").json()["snis"] == []
+
+
+def test_status_tells_which_end_soon(admin: TestClient) -> None:
+    _post(admin, "/certificates", SHOP._asdict())
+    soon, gone = make("soon.test", days=20), make("gone.test", days=-2)
+    for made, name in ((soon, "soon.test"), (gone, "gone.test")):
+        _post(admin, "/certificates", {**made._asdict(), "snis": [name]})
+    ending = admin.get("/status").json()["tollway"]["certificates_ending"]
+    assert [one["snis"] for one in ending] == [["gone.test"], ["soon.test"]]
+    assert ending[0]["not_after"] < time.time() < ending[1]["not_after"]
 
 
 def test_certificate_in_use_stays(admin: TestClient) -> None:

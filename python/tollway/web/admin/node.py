@@ -7,6 +7,7 @@ import binascii
 import json
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,8 @@ from tollway.web.admin.listing import listed, size_of
 __all__ = ["add_node_routes"]
 
 KONG_VERSION = "3.9.1"
+# How long before its end a certificate is told: most are renewed a month before.
+_SOON = timedelta(days=28)
 
 
 def add_node_routes(router: APIRouter, admin: Admin) -> None:
@@ -84,14 +87,19 @@ class _Node:
         return self._admin.read(action)
 
     def status(self) -> Response:
-        """Whether the database answers, and which configuration each gateway judges by."""
+        """Whether the database answers, what each gateway judges by, and which certificates end soon."""
 
         def action(gateway: Gateway) -> dict[str, Any]:
+            ending = gateway.certificates.ending(gateway.certificates.now() + _SOON)
             return {
                 "database": {"reachable": True},
                 "tollway": {
                     "config_version": gateway.version,
                     "gateways": [state.as_json() for state in self._admin.gateways.connected()],
+                    "certificates_ending": [
+                        {"id": str(one.id), "snis": list(one.snis), "not_after": int(end.timestamp())}
+                        for one, end in ending
+                    ],
                 },
             }
 

@@ -75,6 +75,8 @@ def money_of(minor: int, code: str) -> Money:
 
 def url_of(service: Service) -> str:
     """Return where a service's requests go, as it was given: the scheme's own port is left out."""
+    if service.host.startswith("unix:"):
+        return f"{service.protocol}://{service.host}{f':{service.path}' if service.path else ''}"
     usual = 443 if service.protocol in {"https", "grpcs", "tls"} else 80
     port = "" if service.port == usual else f":{service.port}"
     return f"{service.protocol}://{service.host}{port}{service.path or ''}"

@@ -175,7 +175,10 @@ class _Pages:
         )
 
 
+# Set through the Admin API; a URL with another scheme may not go with them.
+_TLS = ("client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates")
 _SERVICE_FIELDS: Mapping[str, str] = {
+    **dict.fromkeys(_TLS, "url"),
     "host": "url",
     "port": "url",
     "path": "url",
@@ -214,7 +217,8 @@ def _lines(form: Form, name: str) -> list[str]:
 def _note(form: Form, refused: Refused, fields: Mapping[str, str]) -> None:
     """Put what the gateway would refuse beside the field that it is about."""
     for field, sentence in refused.faults.items():
-        form.fail(fields.get(field, field) or "name", f"The gateway would refuse this: {sentence}.")
+        told = f"{field}: {sentence}" if field in _TLS else sentence
+        form.fail(fields.get(field, field) or "name", f"The gateway would refuse this: {told}.")
 
 
 def _service_fields(view: ServiceView) -> dict[str, str]:
