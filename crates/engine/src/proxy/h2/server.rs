@@ -111,8 +111,8 @@ struct Served<'a> {
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// The streams there are go on to their ends.
-    Gracefully,
+    /// The streams there are go on to their ends, as was said at this time.
+    Gracefully(Millis),
     /// It ends now, or at this time if the client doesn't take the last words.
     Abruptly(Millis),
 }
@@ -140,7 +140,7 @@ impl Served<'_> {
             let over = enough || self.worker.is_draining() || self.is_idle_too_long();
             if over && self.ending.is_none() {
                 self.connection.graceful_shutdown();
-                self.ending = Some(Ending::Gracefully);
+                self.ending = Some(Ending::Gracefully(self.worker.timers.now()));
                 continue;
             }
             return self.wait(context);
@@ -176,18 +176,17 @@ impl Served<'_> {
     }
 
     fn is_idle_too_long(&mut self) -> bool {
-        self.worker.timers.now() >= self.idle_due()
+        let timers = &self.worker.timers;
+        timers.now() >= self.idle_for(self.worker.timeouts.client_idle_ms)
     }
 
-    /// When the connection has been without streams for too long.
-    fn idle_due(&mut self) -> Millis {
-        let timers = &self.worker.timers;
+    /// When the connection will have been without streams for `timeout`.
+    fn idle_for(&mut self, timeout: Millis) -> Millis {
         if self.home.open() > 0 {
-            self.idle_since = timers.now();
+            self.idle_since = self.worker.timers.now();
             return Millis::MAX;
         }
-        self.idle_since
-            .saturating_add(self.worker.timeouts.client_idle_ms)
+        self.idle_since.saturating_add(timeout)
     }
 
     /// Pending until the first of the limits that hold just now.
@@ -196,20 +195,21 @@ impl Served<'_> {
         let stuck = self.wire.stuck().map_or(Millis::MAX, |since| {
             since.saturating_add(timeouts.client_send_ms)
         });
-        let ended = match self.ending {
-            None => Millis::MAX,
-            Some(Ending::Abruptly(due)) => due,
-            // A farewell that isn't answered: nothing is on the connection any more.
-            Some(Ending::Gracefully) => self.idle_due().saturating_add(FAREWELL_MS),
+        let (idle, over) = match self.ending {
+            None => (self.idle_for(timeouts.client_idle_ms), Millis::MAX),
+            Some(Ending::Abruptly(due)) => (Millis::MAX, due),
+            // The client has that long to take note that no stream is left, and to close.
+            Some(Ending::Gracefully(since)) => {
+                let told = since.saturating_add(FAREWELL_MS);
+                (Millis::MAX, self.idle_for(FAREWELL_MS).max(told))
+            }
         };
-        let over = stuck.min(ended);
-        let due = if self.ending.is_none() {
-            over.min(self.idle_due())
-        } else {
-            over
-        };
-        wait(self.worker, &self.alarm, due, context).map(|()| {
-            debug_assert!(due == over, "an idle connection was asked to end before");
-        })
+        let over = over.min(stuck);
+        if self.worker.timers.now() >= over {
+            return Poll::Ready(());
+        }
+        // An idle connection is asked to end when this wakes it.
+        self.alarm.set(over.min(idle), context.waker());
+        Poll::Pending
     }
 }

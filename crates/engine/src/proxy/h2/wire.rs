@@ -28,9 +28,13 @@ struct Watched {
     heard: Cell<Millis>,
     stuck: Cell<Option<Millis>>,
     farewell: Cell<bool>,
+    drained: Cell<usize>,
 }
 
-/// Bytes of a client's preface, and of a server's.
+/// How much of what still comes is read and dropped.
+const MOST_DRAINED: usize = 4 * 1024 * 1024;
+
+/// What a client begins with; a server begins with a frame.
 pub const CLIENT_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl Wire {
@@ -53,6 +57,7 @@ impl Wire {
             heard: Cell::new(timers.now()),
             stuck: Cell::new(None),
             farewell: Cell::new(false),
+            drained: Cell::new(0),
         }))
     }
 
@@ -92,7 +97,13 @@ impl Wire {
         loop {
             let mut room = ReadBuf::new(&mut bytes);
             match Pin::new(&mut *stream).poll_read(context, &mut room) {
-                Poll::Ready(Ok(())) if !room.filled().is_empty() => {}
+                Poll::Ready(Ok(())) if !room.filled().is_empty() => {
+                    let drained = self.0.drained.get() + room.filled().len();
+                    self.0.drained.set(drained);
+                    if drained > MOST_DRAINED {
+                        return Poll::Ready(());
+                    }
+                }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }
