@@ -317,8 +317,6 @@ fn route(
         https_redirect_status: row.https_redirect_status_code,
         strip_path: row.strip_path,
         preserve_host: row.preserve_host,
-        request_buffering: row.request_buffering,
-        response_buffering: row.response_buffering,
         patterns: Box::default(),
     })
 }

@@ -85,10 +85,6 @@ pub struct Route {
     pub https_redirect_status: u16,
     pub strip_path: bool,
     pub preserve_host: bool,
-    /// Whether a request's body is read whole before it is sent on.
-    pub request_buffering: bool,
-    /// Whether an answer's body is read whole before it is sent back.
-    pub response_buffering: bool,
     /// The patterns among its paths, where balancing goes by what they capture.
     pub patterns: Box<[Regex]>,
 }

@@ -138,8 +138,10 @@ pub struct Route {
     #[serde(rename = "path_handling")]
     pub _path_handling: PathHandling,
     pub https_redirect_status_code: u16,
-    pub request_buffering: bool,
-    pub response_buffering: bool,
+    #[serde(rename = "request_buffering")]
+    pub _request_buffering: bool,
+    #[serde(rename = "response_buffering")]
+    pub _response_buffering: bool,
     pub service: Option<Reference>,
     pub created_at: i64,
     #[serde(rename = "tags", default)]

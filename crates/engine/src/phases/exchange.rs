@@ -148,14 +148,6 @@ impl Exchange {
         }
     }
 
-    /// Whether a body is to be read whole before it is sent on: the request's, and the answer's.
-    #[must_use]
-    pub fn buffering(&self) -> (bool, bool) {
-        self.route().map_or((false, false), |route| {
-            (route.request_buffering, route.response_buffering)
-        })
-    }
-
     /// The usage event of a forwarded exchange, or of one part of it. `time` is the log's to say.
     #[must_use]
     pub fn event(&self, outcome: &Outcome) -> UsageEvent<'_> {
