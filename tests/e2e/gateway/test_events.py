@@ -1,6 +1,6 @@
 """Which exchanges make an event, and what stands in it: the rows of the design's table, in the real gateway.
 
-Streams and upgrades in parts: test_long_lived.py; a stream of more than ten seconds: the engine's tests/failures.rs.
+Upgrades and events as they come: test_long_lived.py; streams beyond ten seconds: failures.rs of the engine.
 """
 
 from __future__ import annotations
