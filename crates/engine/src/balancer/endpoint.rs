@@ -9,6 +9,10 @@ use super::health::Health;
 /// How fast old latencies are forgotten: after so many µs they count for little more than a third.
 const MEMORY_US: u64 = 10_000_000;
 
+/// How long an address that can't be connected to is asked after all others. Whatever checks there are: a request
+/// should not have to find out anew what the one before it did.
+const AVOIDED_US: u64 = 1_000_000;
+
 /// An address of a target.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -23,6 +27,8 @@ pub struct Endpoint {
     ended: AtomicU64,
     /// Requests that failed there, before an answer.
     failed: AtomicU64,
+    /// µs of the process's clock until which others are asked first, as nobody could connect; 0 for never.
+    avoided_until: AtomicU64,
     latency: Latency,
     /// What consistent hashing knows it by; the same on every node.
     pub(super) seed: u64,
@@ -44,6 +50,7 @@ impl Endpoint {
             started: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            avoided_until: AtomicU64::new(0),
             latency: Latency::default(),
             seed: super::hash::more(seed, &address.port().to_be_bytes()),
         }
@@ -61,6 +68,34 @@ impl Endpoint {
 
     pub(super) fn fail(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Nobody could connect at `now`.
+    pub(super) fn avoid(&self, now: u64) {
+        let until = now.saturating_add(AVOIDED_US);
+        self.avoided_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Somebody could connect.
+    pub(super) fn reached(&self) {
+        if self.is_avoided() {
+            self.avoided_until.store(0, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_avoided(&self) -> bool {
+        self.avoided_until.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether it is time to see whether one can connect again; true for one caller.
+    pub(super) fn claim_look(&self, now: u64) -> bool {
+        let until = self.avoided_until.load(Ordering::Relaxed);
+        let next = now.saturating_add(AVOIDED_US);
+        until != 0
+            && now >= until
+            && (self.avoided_until)
+                .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// Requests there now.

@@ -21,7 +21,7 @@ pub struct Found {
     pub srv: Option<(u16, u16, Box<str>)>,
 }
 
-/// What a target's name was last found to have; none where that isn't known.
+/// What a target's name was last found to have; none where no answer came yet.
 type Resolution = Option<Arc<[Found]>>;
 
 /// One upstream of one version of the configuration. What follows it for the same upstream takes over its endpoints.
@@ -75,16 +75,16 @@ impl Balancer {
         self.members.subscribe()
     }
 
-    /// The target's name was found to have these addresses; none where it has none.
-    pub fn resolved(&self, target: usize, addresses: Option<Arc<[Found]>>) {
+    /// The target's name was found to have these addresses, perhaps none.
+    pub fn resolved(&self, target: usize, addresses: &Arc<[Found]>) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(place) = found.get_mut(target) else {
             return;
         };
-        if *place == addresses {
+        if place.as_ref() == Some(addresses) {
             return;
         }
-        *place = addresses;
+        *place = Some(Arc::clone(addresses));
         let old = self.members();
         let members = gather(&self.policy, &found, Some(&old));
         self.members.send_replace(Arc::new(members));
@@ -99,7 +99,7 @@ impl Balancer {
 /// The members that targets make, with the endpoints of `old` where they are the same.
 fn gather(policy: &Arc<Policy>, found: &[Resolution], old: Option<&Members>) -> Members {
     let mut members = Vec::new();
-    let mut unresolved = 0;
+    let (mut unresolved, mut awaited) = (0, false);
     for (number, target) in policy.targets.iter().enumerate() {
         let mut add = |ip: IpAddr, port: u16, weight: u32, name: &str| {
             let address = SocketAddr::new(ip, port);
@@ -146,7 +146,13 @@ fn gather(policy: &Arc<Policy>, found: &[Resolution], old: Option<&Members>) -> 
         }
         if addresses.is_none_or(<[_]>::is_empty) {
             unresolved += u64::from(weight);
+            awaited |= addresses.is_none();
         }
     }
-    Members::new(Arc::clone(policy), members.into(), unresolved, old)
+    Members::new(
+        Arc::clone(policy),
+        members.into(),
+        (unresolved, awaited),
+        old,
+    )
 }

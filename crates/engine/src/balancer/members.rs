@@ -35,6 +35,8 @@ pub struct Members {
     pub members: Box<[Member]>,
     /// Weight of targets without an address.
     pub unresolved: u64,
+    /// No answer has come yet about the name of one of them.
+    pub awaited: bool,
     schedule: Schedule,
     owners: Option<Owners>,
     turn: AtomicUsize,
@@ -98,7 +100,7 @@ impl Members {
     pub(super) fn new(
         policy: Arc<Policy>,
         members: Box<[Member]>,
-        unresolved: u64,
+        (unresolved, awaited): (u64, bool),
         old: Option<&Self>,
     ) -> Self {
         let weights: Vec<u32> = members.iter().map(|member| member.weight).collect();
@@ -109,6 +111,7 @@ impl Members {
             policy,
             members,
             unresolved,
+            awaited,
             // Goes on: whoever comes first would otherwise get more than its share.
             turn: AtomicUsize::new(old.map_or(0, |old| old.turn.load(Ordering::Relaxed))),
             suspect: old.map_or_else(Arc::default, |old| Arc::clone(&old.suspect)),
@@ -130,18 +133,18 @@ impl Members {
         }
         let suspect = self.suspect.load(Ordering::Relaxed);
         if suspect && let Some(member) = self.due_trial(tried, at) {
-            return Ok(Choice {
-                member,
-                trial: true,
-            });
+            return Ok(member);
         }
         let partial = suspect || self.unresolved > 0;
         if partial && self.policy.threshold > 0.0 && !self.is_sufficient() {
             return Err(Nobody::Unhealthy);
         }
-        let is_free = |member: usize| self.is_open(member) && !tried.has(member);
-        self.by_algorithm(key, &is_free)
-            .or_else(|| self.by_algorithm(key, &|member| self.is_open(member)))
+        let is_open = |member: usize| self.is_open(member);
+        let is_new = |member: usize| is_open(member) && !tried.has(member);
+        let is_near = |member: usize| is_new(member) && !self.is_avoided(member);
+        self.by_algorithm(key, &is_near)
+            .or_else(|| self.by_algorithm(key, &is_new))
+            .or_else(|| self.by_algorithm(key, &is_open))
             .map(|member| Choice {
                 member,
                 trial: false,
@@ -164,6 +167,19 @@ impl Members {
         };
         self.note(change);
         change
+    }
+
+    /// Nobody could connect to `member`, or somebody could.
+    pub fn connected(&self, choice: Choice, could: bool, at: Moment) {
+        let Some(Member { endpoint, .. }) = self.members.get(choice.member) else {
+            return;
+        };
+        if could {
+            endpoint.reached();
+        } else {
+            endpoint.avoid(at.now);
+            self.suspect.store(true, Ordering::Release);
+        }
     }
 
     /// What a status says of a trial or of any other request; none where it says nothing.
@@ -231,22 +247,39 @@ impl Members {
             .is_some_and(|member| member.weight > 0 && member.endpoint.health.is_up())
     }
 
-    /// One that is out and that this request may try; takes note if nobody is out.
-    fn due_trial(&self, tried: &Tried, at: Moment) -> Option<usize> {
+    fn is_avoided(&self, member: usize) -> bool {
+        (self.members.get(member)).is_some_and(|member| member.endpoint.is_avoided())
+    }
+
+    /// One that is out, or couldn't be reached, and that this request may see after; takes note if there is none such.
+    fn due_trial(&self, tried: &Tried, at: Moment) -> Option<Choice> {
         // Before looking: whoever goes down meanwhile sets it again, and whoever did before is seen.
         self.suspect.swap(false, Ordering::AcqRel);
         let mut found = None;
-        for (number, member) in self.members.iter().enumerate() {
-            if member.endpoint.health.is_up() {
+        for (
+            number,
+            Member {
+                endpoint, weight, ..
+            },
+        ) in self.members.iter().enumerate()
+        {
+            let trial = !endpoint.health.is_up();
+            if !trial && !endpoint.is_avoided() {
                 continue;
             }
-            self.suspect.store(true, Ordering::Relaxed);
-            if found.is_none()
-                && member.weight > 0
-                && !tried.has(number)
-                && member.endpoint.health.claim_trial(at.pauses, at.now)
-            {
-                found = Some(number);
+            self.suspect.store(true, Ordering::Release);
+            let is_due = || {
+                if trial {
+                    endpoint.health.claim_trial(at.pauses, at.now)
+                } else {
+                    endpoint.claim_look(at.now)
+                }
+            };
+            if found.is_none() && *weight > 0 && !tried.has(number) && is_due() {
+                found = Some(Choice {
+                    member: number,
+                    trial,
+                });
             }
         }
         found

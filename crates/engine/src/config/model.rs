@@ -172,6 +172,15 @@ impl Key for KeyHash {
     }
 }
 
+impl Upstream {
+    /// The port, where it isn't the protocol's own: then `Host` says it.
+    #[must_use]
+    pub fn foreign_port(&self, port: u16) -> Option<u16> {
+        let own = if self.tls.is_some() { 443 } else { 80 };
+        (port != own).then_some(port)
+    }
+}
+
 impl Base {
     /// `compiled` are the routes that `router` was made from, in the same order.
     pub(super) fn new(

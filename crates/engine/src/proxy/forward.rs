@@ -8,7 +8,7 @@ use super::connection::Client;
 use super::desk::Desk;
 use super::exchange::After;
 use super::framing::BodyLength;
-use super::heads_out::{delivery, end_head, push_date, write_request, write_response};
+use super::heads_out::{delivery, end_head, push_date, write_response};
 use super::tunnel;
 use super::upstream::Attempts;
 use super::way::Way;
@@ -31,30 +31,19 @@ pub(super) async fn forward(
         worker.stats.log_refusals.increment();
         AnswerKind::Unavailable
     })?;
-    {
-        let Desk {
-            request,
-            input,
-            exchange,
-            to_upstream,
-            ..
-        } = &mut *desk;
-        write_request(
-            request,
-            input.head(),
-            &client.peer,
-            exchange,
-            to_upstream.text(),
-        );
-    }
     let sent = worker.now();
     let mut attempts = Attempts::default();
     let mut way = Way::open(client, desk, upstream, &mut attempts).await?;
-    way.await_head(client, desk, &mut attempts).await?;
+    if let Err(failure) = way.await_head(client, desk, &mut attempts).await {
+        attempts.failed(worker, failure);
+        return Err(failure);
+    }
     let times = UpstreamTimes {
         sent,
         head: worker.now(),
     };
+    let took = times.head.mono.saturating_sub(sent.mono);
+    attempts.answered(worker, desk.response.status, took);
 
     let opening = Opening {
         status: desk.response.status,

@@ -19,6 +19,7 @@
 mod answers;
 mod bill;
 mod body;
+mod budget;
 mod buffers;
 pub mod chunked;
 pub mod clock;
@@ -40,6 +41,7 @@ mod request_side;
 mod resolver;
 pub mod response_head;
 mod response_side;
+mod seats;
 pub mod stats;
 pub mod stream;
 pub(crate) mod timers;

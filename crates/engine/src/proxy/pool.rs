@@ -14,46 +14,57 @@ pub struct Pool {
     idle: RefCell<HashMap<SocketAddr, Vec<Idle>>>,
     most_per_address: usize,
     idle_ms: Millis,
+    age_ms: Millis,
 }
 
 #[derive(Debug)]
 struct Idle {
     stream: Stream,
+    born: Millis,
     until: Millis,
 }
 
 impl Pool {
-    /// Keeps at most `most_per_address` connections, each for `idle_ms` unused.
+    /// Keeps at most `most_per_address` connections, each for `idle_ms` unused, and none that is older than `age_ms`.
     #[must_use]
-    pub fn new(most_per_address: usize, idle_ms: Millis) -> Self {
+    pub fn new(most_per_address: usize, idle_ms: Millis, age_ms: Millis) -> Self {
         Self {
             idle: RefCell::default(),
             most_per_address,
             idle_ms,
+            age_ms,
         }
     }
 
-    /// A connection to `address` that, as far as is known here, is still open.
+    /// A connection to `address` that, as far as is known here, is still open, and when it was made.
     #[must_use]
-    pub fn take(&self, address: SocketAddr) -> Option<Stream> {
+    pub fn take(&self, address: SocketAddr) -> Option<(Stream, Millis)> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&address)?;
-        while let Some(Idle { mut stream, .. }) = connections.pop() {
+        while let Some(Idle {
+            mut stream, born, ..
+        }) = connections.pop()
+        {
             if stream.is_quiet() {
-                return Some(stream);
+                return Some((stream, born));
             }
         }
         None
     }
 
-    /// Keeps a connection whose last answer was read to its end.
-    pub fn keep(&self, address: SocketAddr, stream: Stream, now: Millis) {
+    /// Keeps a connection, made at `born`, whose last answer was read to its end.
+    pub fn keep(&self, address: SocketAddr, stream: Stream, born: Millis, now: Millis) {
+        let too_old = born.saturating_add(self.age_ms);
+        if now >= too_old {
+            return;
+        }
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(address).or_default();
         if connections.len() < self.most_per_address {
             connections.push(Idle {
                 stream,
-                until: now.saturating_add(self.idle_ms),
+                born,
+                until: now.saturating_add(self.idle_ms).min(too_old),
             });
         }
     }
@@ -95,15 +106,15 @@ mod tests {
         run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
-            let pool = Pool::new(8, 1000);
+            let pool = Pool::new(8, 1000, 60_000);
             let mut others = Vec::new();
             for _ in 0..2 {
-                pool.keep(address, connect(address).await?, 0);
+                pool.keep(address, connect(address).await?, 0, 0);
                 others.push(listener.accept().await?.0);
             }
             drop(others.pop());
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            let taken = pool.take(address).map(|stream| match stream {
+            let taken = pool.take(address).map(|(stream, _)| match stream {
                 Stream::Tcp(stream) => stream.local_addr().unwrap(),
                 other => panic!("{other:?}"),
             });
@@ -118,13 +129,21 @@ mod tests {
         run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
-            let pool = Pool::new(1, 1000);
-            pool.keep(address, connect(address).await?, 0);
-            pool.keep(address, connect(address).await?, 0);
+            let pool = Pool::new(1, 1000, 60_000);
+            pool.keep(address, connect(address).await?, 0, 0);
+            pool.keep(address, connect(address).await?, 0, 0);
             assert_eq!(pool.len(), 1);
             pool.sweep(999);
             assert_eq!(pool.len(), 1);
             pool.sweep(1000);
+            assert_eq!(pool.len(), 0);
+            // However busy it is, one day it is too old.
+            pool.keep(address, connect(address).await?, 0, 59_500);
+            pool.sweep(59_999);
+            assert_eq!(pool.len(), 1);
+            pool.sweep(60_000);
+            assert_eq!(pool.len(), 0);
+            pool.keep(address, connect(address).await?, 0, 60_000);
             assert_eq!(pool.len(), 0);
             Ok(())
         });

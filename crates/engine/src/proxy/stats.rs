@@ -55,6 +55,10 @@ pub struct WorkerStats {
     pub reused: Counter,
     /// Failed tries to connect.
     pub connect_failures: Counter,
+    /// Further tries after such a failure.
+    pub connect_retries: Counter,
+    /// Further tries that the budget didn't allow.
+    pub retries_refused: Counter,
     /// Requests sent again because a kept connection had closed.
     pub retries: Counter,
     /// Upstream answers that were not HTTP, or ended before their head did.

@@ -1,4 +1,5 @@
-//! Getting a connection to an upstream: one kept from before, or a new one, tried as often as its service says.
+//! Getting a connection to an upstream: one kept from before, or a new one, tried as often as its service says and the
+//! budget allows, each time at another address if there is one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,10 +7,17 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::answers::Failure;
+use super::budget::Budget;
+use super::seats::{Seated, first_answer};
 use super::stream::Stream;
+use super::timers::Millis;
 use super::worker::Worker;
+use crate::balancer::{Choice, InFlight, Moment, Nobody, Report, Tried};
 use crate::config::Upstream;
-use crate::phases::AnswerKind;
+use crate::phases::{AnswerKind, Exchange};
+
+/// How long a request waits for the first answer about its upstream's names.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
 /// A connection ready for a request.
 pub(super) struct Connected {
@@ -17,6 +25,10 @@ pub(super) struct Connected {
     pub address: SocketAddr,
     /// It served requests before, so it may turn out to be closed already.
     pub reused: bool,
+    /// When it was made.
+    pub born: Millis,
+    /// The place has another name than the one tried before: a head that was written for that one is wrong.
+    pub renamed: bool,
 }
 
 /// The tries that one exchange makes.
@@ -24,6 +36,17 @@ pub(super) struct Connected {
 pub(super) struct Attempts {
     made: u16,
     failed: u16,
+    balanced: Option<Balanced>,
+    renamed: bool,
+}
+
+/// Those of a balanced service.
+#[derive(Debug)]
+struct Balanced {
+    members: Seated,
+    tried: Tried,
+    /// Where the request is now.
+    current: Option<(Choice, InFlight)>,
 }
 
 impl Attempts {
@@ -32,70 +55,228 @@ impl Attempts {
         u8::try_from(self.made).unwrap_or(u8::MAX)
     }
 
-    /// Connects to `upstream`; a kept connection only if `may_reuse`.
+    /// Connects to `upstream`; a kept connection only if `may_reuse`. The exchange learns what the place is called.
     ///
     /// Trying again is always safe here: nothing was sent yet.
     pub async fn connect(
         &mut self,
         worker: &Worker,
         upstream: &Upstream,
+        exchange: &mut Exchange,
         may_reuse: bool,
     ) -> Result<Connected, Failure> {
+        if self.made == 0 {
+            self.budget(worker).save(worker.retry_rates);
+        }
+        self.renamed = false;
         loop {
+            let address = self.place(worker, upstream, exchange).await?;
             self.made = self.made.saturating_add(1);
-            let address = worker
-                .resolver
-                .resolve(
-                    &upstream.host,
-                    upstream.port,
-                    self.failed.into(),
-                    worker.timers.now(),
-                )
-                .await
-                .map_err(|_| AnswerKind::UpstreamUnresolved)?;
-            let key = (address, upstream.service);
-            let kept = || {
-                if upstream.http2 {
-                    worker.links.take(&key)
-                } else {
-                    worker.pool.take(address)
+            let kind = match open(worker, upstream, address, may_reuse).await {
+                Ok(connected) => {
+                    self.connected(worker, connected.reused);
+                    return Ok(Connected {
+                        renamed: self.renamed,
+                        ..connected
+                    });
                 }
-            };
-            if may_reuse && let Some(stream) = kept() {
-                worker.stats.reused.increment();
-                return Ok(Connected {
-                    stream,
-                    address,
-                    reused: true,
-                });
-            }
-            let timeout = Duration::from_millis(upstream.connect_timeout.into());
-            let kind = match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) if stream.set_nodelay(true).is_ok() => {
-                    worker.stats.connects.increment();
-                    let stream = Stream::Tcp(stream);
-                    let begun = if upstream.http2 {
-                        worker.begin_http2(key, stream).await
-                    } else {
-                        Ok(stream)
-                    };
-                    if let Ok(stream) = begun {
-                        return Ok(Connected {
-                            stream,
-                            address,
-                            reused: false,
-                        });
-                    }
-                    AnswerKind::UpstreamInvalid
-                }
-                Ok(_) => AnswerKind::UpstreamInvalid,
-                Err(_) => AnswerKind::UpstreamTimeout,
+                Err(kind) => kind,
             };
             worker.stats.connect_failures.increment();
+            self.unreachable(worker, kind);
             self.failed = self.failed.saturating_add(1);
             if self.failed > upstream.retries {
                 return Err(kind.into());
             }
+            if !self
+                .budget(worker)
+                .spend(worker.retry_rates, worker.timers.now())
+            {
+                worker.stats.retries_refused.increment();
+                return Err(kind.into());
+            }
+            worker.stats.connect_retries.increment();
         }
+    }
+
+    fn connected(&self, worker: &Worker, reused: bool) {
+        if let Some(Balanced {
+            members,
+            current: Some((choice, _)),
+            ..
+        }) = &self.balanced
+            && !reused
+        {
+            members.connected(*choice, true, moment(worker));
+        }
+    }
+
+    fn unreachable(&mut self, worker: &Worker, kind: AnswerKind) {
+        if let Some(Balanced {
+            members,
+            current: Some((choice, _)),
+            ..
+        }) = &self.balanced
+        {
+            members.connected(*choice, false, moment(worker));
+        }
+        self.gave_up(worker, kind);
+    }
+
+    /// The upstream's head came after so many µs: what its status says of the target.
+    pub fn answered(&mut self, worker: &Worker, status: u16, micros: u64) {
+        let Some(Balanced {
+            members,
+            current: Some((choice, in_flight)),
+            ..
+        }) = &self.balanced
+        else {
+            return;
+        };
+        let at = moment(worker);
+        in_flight.took(micros, at.now);
+        if let Some(report) = members.judge(*choice, status) {
+            members.report(*choice, report, at);
+        }
+    }
+
+    /// No answer came from where the request is now, because of `failure`.
+    pub fn failed(&mut self, worker: &Worker, failure: Failure) {
+        if let Failure::Answer(kind) = failure {
+            self.gave_up(worker, kind);
+        }
+    }
+
+    fn gave_up(&mut self, worker: &Worker, kind: AnswerKind) {
+        let report = match kind {
+            AnswerKind::UpstreamTimeout => Report::Timeout,
+            AnswerKind::UpstreamInvalid => Report::Tcp,
+            // The client's doing, or the gateway's.
+            _ => return,
+        };
+        if let Some(balanced) = &mut self.balanced
+            && let Some((choice, _)) = balanced.current.take()
+        {
+            balanced.tried.add(choice.member);
+            balanced.members.report(choice, report, moment(worker));
+        }
+    }
+
+    fn budget<'a>(&'a self, worker: &'a Worker) -> &'a Budget {
+        let balanced = self.balanced.as_ref();
+        balanced.map_or(&worker.budget, |balanced| &balanced.members.budget)
+    }
+
+    /// Where the next try goes.
+    async fn place(
+        &mut self,
+        worker: &Worker,
+        upstream: &Upstream,
+        exchange: &mut Exchange,
+    ) -> Result<SocketAddr, Failure> {
+        if upstream.balanced.is_some() {
+            return self.choose(worker, upstream, exchange).await;
+        }
+        let (host, port, now) = (&upstream.host, upstream.port, worker.timers.now());
+        let found = worker
+            .resolver
+            .resolve(host, port, self.failed.into(), now)
+            .await;
+        found.map_err(|_| AnswerKind::UpstreamUnresolved.into())
+    }
+
+    async fn choose(
+        &mut self,
+        worker: &Worker,
+        upstream: &Upstream,
+        exchange: &mut Exchange,
+    ) -> Result<SocketAddr, Failure> {
+        if self.balanced.is_none() {
+            let (place, balancer) = exchange.balancer().ok_or(AnswerKind::NoTarget)?;
+            let mut members = worker.seats.members(place, balancer);
+            if members.members.is_empty() && members.awaited {
+                first_answer(balancer, FIRST_ANSWER).await;
+                members = worker.seats.members(place, balancer);
+            }
+            self.balanced = Some(Balanced {
+                members,
+                tried: Tried::default(),
+                current: None,
+            });
+        }
+        let balanced = self.balanced.as_mut().ok_or(AnswerKind::NoTarget)?;
+        let members = &balanced.members;
+        let chosen = members.choose(exchange.hash_key(), &balanced.tried, moment(worker));
+        let choice = chosen.map_err(|nobody| match nobody {
+            Nobody::Unresolved => AnswerKind::UpstreamUnresolved,
+            Nobody::Unhealthy => AnswerKind::NoTarget,
+        })?;
+        let member = members.members.get(choice.member);
+        let endpoint = &member.ok_or(AnswerKind::NoTarget)?.endpoint;
+        let own = members.policy.host_header.as_deref();
+        let foreign_port = upstream.foreign_port(endpoint.address.port());
+        let (name, port) = own.map_or((&*endpoint.name, foreign_port), |own| (own, None));
+        self.renamed |= exchange.direct(name, port);
+        let address = endpoint.address;
+        balanced.current = Some((choice, InFlight::new(endpoint)));
+        Ok(address)
+    }
+}
+
+/// A connection to `address`, kept or new.
+async fn open(
+    worker: &Worker,
+    upstream: &Upstream,
+    address: SocketAddr,
+    may_reuse: bool,
+) -> Result<Connected, AnswerKind> {
+    let key = (address, upstream.service);
+    let kept = || {
+        if upstream.http2 {
+            // Its age is its link's.
+            worker
+                .links
+                .take(&key)
+                .map(|stream| (stream, worker.timers.now()))
+        } else {
+            worker.pool.take(address)
+        }
+    };
+    if may_reuse && let Some((stream, born)) = kept() {
+        worker.stats.reused.increment();
+        return Ok(Connected {
+            stream,
+            address,
+            reused: true,
+            born,
+            renamed: false,
+        });
+    }
+    let timeout = Duration::from_millis(upstream.connect_timeout.into());
+    match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) if stream.set_nodelay(true).is_ok() => {
+            worker.stats.connects.increment();
+            let mut stream = Stream::Tcp(stream);
+            if upstream.http2 {
+                let begun = worker.begin_http2(key, stream).await;
+                stream = begun.map_err(|_| AnswerKind::UpstreamInvalid)?;
+            }
+            Ok(Connected {
+                stream,
+                address,
+                reused: false,
+                born: worker.timers.now(),
+                renamed: false,
+            })
+        }
+        Ok(_) => Err(AnswerKind::UpstreamInvalid),
+        Err(_) => Err(AnswerKind::UpstreamTimeout),
+    }
+}
+
+fn moment(worker: &Worker) -> Moment {
+    Moment {
+        now: worker.now().mono,
+        pauses: worker.pauses,
     }
 }

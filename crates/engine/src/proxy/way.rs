@@ -9,11 +9,12 @@ use super::buffers::{Buffer, MOST_BUFFERED};
 use super::connection::Client;
 use super::desk::Desk;
 use super::framing::BodyLength;
-use super::heads_out::write_interim;
+use super::heads_out::{write_interim, write_request};
 use super::outgoing::Outgoing;
 use super::request_side::{self, Allowed, RequestFault, RequestSide};
 use super::response_side::{ResponseFault, ResponseSide, UpstreamStream};
 use super::stream::Stream;
+use super::timers::Millis;
 use super::upstream::Attempts;
 use super::worker::Worker;
 use crate::config::Upstream;
@@ -29,6 +30,9 @@ pub(super) struct Way<'a> {
     pub request: RequestSide,
     pub response: ResponseSide,
     address: SocketAddr,
+    born: Millis,
+    /// Bytes of the request's head, at the start of what is sent.
+    head: usize,
     /// The connection served others before, and nothing has come back on it yet.
     maybe_stale: bool,
     /// How often an upstream that refused a stream was asked again.
@@ -44,16 +48,17 @@ enum Fault {
 }
 
 impl<'a> Way<'a> {
-    /// Connects, and lets a client that asked know that its body is welcome. The request's head stands in
-    /// the desk's `to_upstream`.
+    /// Connects, writes the request's head for where that leads, and lets a client that asked know that its body is
+    /// welcome.
     pub async fn open(
         client: &mut Client<'_>,
         desk: &mut Desk,
         upstream: &'a Upstream,
         attempts: &mut Attempts,
     ) -> Result<Self, Failure> {
-        let connecting = attempts.connect(client.worker, upstream, true);
+        let connecting = attempts.connect(client.worker, upstream, &mut desk.exchange, true);
         let connected = client.in_time(connecting).await?;
+        let head = write_head(client, desk);
         if desk.request.expects_continue && desk.input.is_empty() {
             // Answered here, not by the upstream: an HTTP/1.0 one would never say it.
             desk.to_client
@@ -83,6 +88,8 @@ impl<'a> Way<'a> {
             request,
             response: ResponseSide::default(),
             address: connected.address,
+            born: connected.born,
+            head,
             maybe_stale: connected.reused,
             insisted: 0,
         })
@@ -115,19 +122,31 @@ impl<'a> Way<'a> {
                 }
                 Err(Fault::Response(ResponseFault::Unanswered)) if self.may_repeat(desk) => {
                     client.worker.stats.retries.increment();
-                    let connecting = attempts.connect(client.worker, self.upstream, false);
+                    let (upstream, exchange) = (self.upstream, &mut desk.exchange);
+                    let connecting = attempts.connect(client.worker, upstream, exchange, false);
                     let fresh = client.in_time(connecting).await?;
+                    if fresh.renamed {
+                        self.rename(client, desk);
+                    }
                     self.connection = UpstreamStream {
                         stream: fresh.stream,
                         input: None,
                     };
-                    self.address = fresh.address;
+                    (self.address, self.born) = (fresh.address, fresh.born);
                     self.maybe_stale = false;
                     self.response = ResponseSide::default();
                 }
                 Err(fault) => return Err(self.failed(&fault, desk, client.worker)),
             }
         }
+    }
+
+    /// Writes the request's head anew before what of the body stands behind it: `Host` says another name.
+    fn rename(&mut self, client: &Client<'_>, desk: &mut Desk) {
+        let body = desk.to_upstream.text().split_off(self.head);
+        desk.to_upstream.text().clear();
+        self.head = write_head(client, desk);
+        desk.to_upstream.text().extend_from_slice(&body);
     }
 
     /// The upstream's head.
@@ -181,7 +200,9 @@ impl<'a> Way<'a> {
             worker.buffers.give_back(input);
         }
         if keep_alive && at_end && self.request.was_sent() {
-            worker.pool.keep(self.address, stream, worker.timers.now());
+            worker
+                .pool
+                .keep(self.address, stream, self.born, worker.timers.now());
         }
     }
 
@@ -326,4 +347,18 @@ impl<'a> Way<'a> {
         worker.stats.upstream_invalid.increment();
         AnswerKind::UpstreamInvalid.into()
     }
+}
+
+/// Writes the request's head into the desk's `to_upstream`; its length.
+fn write_head(client: &Client<'_>, desk: &mut Desk) -> usize {
+    let Desk {
+        request,
+        input,
+        exchange,
+        to_upstream,
+        ..
+    } = desk;
+    let text = to_upstream.text();
+    write_request(request, input.head(), &client.peer, exchange, text);
+    text.len()
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use super::budget::{Budget, Rates};
 use super::buffers::BufferPool;
 use super::clock::Clock;
 use super::connection;
@@ -20,9 +21,11 @@ use super::head::HeadLimits;
 use super::heads_out::Peer;
 use super::pool::Pool;
 use super::resolver::Resolver;
+use super::seats::Seats;
 use super::stats::WorkerStats;
 use super::stream::Stream;
 use super::timers::{TICK, Timers};
+use crate::balancer::Pauses;
 use crate::phases::{Now, Pipeline};
 use crate::redis::Hub;
 use crate::server::options::{Limits, Listener, Timeouts};
@@ -62,6 +65,12 @@ pub struct Worker {
     pub(super) stats: Arc<WorkerStats>,
     pub(super) pool: Pool,
     pub(super) links: Links,
+    pub(super) seats: Seats,
+    /// What requests to services with a host of their own may spend on trying again.
+    pub(super) budget: Budget,
+    pub(super) retry_rates: Rates,
+    /// How long a target that is out rests before a request tries it.
+    pub(super) pauses: Pauses,
     pub(super) buffers: BufferPool,
     pub(super) desks: Desks,
     pub(super) resolver: Resolver,
@@ -98,8 +107,22 @@ impl Worker {
             pipeline: RefCell::new(pipeline),
             shard,
             stats,
-            pool: Pool::new(limits.upstream_idle_per_address, timeouts.upstream_idle_ms),
+            pool: Pool::new(
+                limits.upstream_idle_per_address,
+                timeouts.upstream_idle_ms,
+                timeouts.upstream_age_ms,
+            ),
             links: Links::default(),
+            seats: Seats::default(),
+            budget: Budget::default(),
+            retry_rates: Rates {
+                percent: limits.retry_percent,
+                floor: limits.retries_per_second,
+            },
+            pauses: Pauses {
+                first: timeouts.trial_pause_ms * 1000,
+                most: timeouts.trial_pause_most_ms * 1000,
+            },
             buffers: BufferPool::default(),
             desks: Desks::default(),
             resolver: Resolver::default(),
@@ -154,6 +177,7 @@ impl Worker {
                 until_sweep = TICKS_PER_SWEEP;
                 self.pool.sweep(self.timers.now());
                 self.links.sweep();
+                self.seats.sweep();
                 self.stats.upstream_idle.set(self.pool.len() as u64);
                 // A thread without requests must not keep an old configuration in memory.
                 self.pipeline.borrow_mut().refresh();

@@ -104,6 +104,12 @@ pub struct Timeouts {
     pub client_send_ms: u64,
     /// How long an unused upstream connection is kept.
     pub upstream_idle_ms: u64,
+    /// How long any upstream connection is used.
+    pub upstream_age_ms: u64,
+    /// How long a target that went out rests before a request tries it, where no active check asks it.
+    pub trial_pause_ms: u64,
+    /// Trials that fail double the pause, up to this one.
+    pub trial_pause_most_ms: u64,
     /// From a request's head to the last byte of its answer; not limited where not given. Upgrades are exempt.
     pub request_ms: Option<NonZeroU64>,
 }
@@ -116,6 +122,9 @@ impl Default for Timeouts {
             client_body_ms: 60_000,
             client_send_ms: 60_000,
             upstream_idle_ms: 60_000,
+            upstream_age_ms: 3_600_000,
+            trial_pause_ms: 10_000,
+            trial_pause_most_ms: 300_000,
             request_ms: None,
         }
     }
@@ -135,6 +144,10 @@ pub struct Limits {
     pub body_bytes: Option<NonZeroU64>,
     /// Requests on one connection, before it is closed.
     pub requests_per_connection: u64,
+    /// Further tries to connect per hundred requests, for each upstream and worker.
+    pub retry_percent: u64,
+    /// And so many a second beside.
+    pub retries_per_second: u64,
     /// Unused upstream connections that one worker keeps per address.
     pub upstream_idle_per_address: usize,
     /// Client connections that one worker holds; beyond it they wait in the listener's queue.
@@ -151,6 +164,8 @@ impl Default for Limits {
             header_count: 100,
             body_bytes: None,
             requests_per_connection: 10_000,
+            retry_percent: 20,
+            retries_per_second: 10,
             upstream_idle_per_address: 256,
             connections_per_worker: 16_384,
             http2_streams: 128,

@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected stops right there"
 )]
 
+pub mod balanced;
 pub mod client;
 pub mod corpus;
 pub mod grpc;
@@ -46,6 +47,8 @@ pub struct Setup {
     pub route: Value,
     /// The plugins.
     pub plugins: Value,
+    /// The upstreams that services may name.
+    pub upstreams: Value,
     /// Rows of the keyed tables, by table.
     pub rows: Vec<(&'static str, Value)>,
 }
@@ -56,6 +59,9 @@ pub struct Gateway {
     pub stats: Arc<WorkerStats>,
     /// For the phases' totals.
     pub shared: Arc<Shared>,
+    pub store: Arc<ConfigStore>,
+    updater: Updater,
+    base: Value,
     directory: PathBuf,
     folder: tempfile::TempDir,
     log: UsageLog,
@@ -95,7 +101,7 @@ fn base(upstream: SocketAddr, setup: &Setup) -> Value {
             onto[name] = value.clone();
         }
     }
-    json!({"services": [service], "routes": [route], "consumer_groups": [], "plugins": setup.plugins, "offers": [], "portal_url": null})
+    json!({"services": [service], "routes": [route], "consumer_groups": [], "plugins": setup.plugins, "upstreams": setup.upstreams, "offers": [], "portal_url": null})
 }
 
 impl Gateway {
@@ -112,6 +118,7 @@ impl Gateway {
             service: json!({}),
             route: json!({}),
             plugins: json!([]),
+            upstreams: json!([]),
             rows: Vec::new(),
         };
         change(&mut setup);
@@ -125,7 +132,8 @@ impl Gateway {
         let log = UsageLog::open(config).unwrap();
         let store = Arc::new(ConfigStore::default());
         let mut updater = Updater::new(Arc::clone(&store), None);
-        let begin = json!({"type": "full_begin", "version": 1, "base": base(upstream, &setup)});
+        let base = base(upstream, &setup);
+        let begin = json!({"type": "full_begin", "version": 1, "base": base});
         updater.frame(&begin.to_string()).unwrap();
         for (table, rows) in &setup.rows {
             let rows = json!({"type": "rows", "table": table, "rows": rows});
@@ -136,7 +144,7 @@ impl Gateway {
             .unwrap();
         assert_eq!(applied, Progress::Applied(1));
         let counters = Counters::open(&directory.join("counters"), CounterRoom::default()).unwrap();
-        let shared = Arc::new(Shared::new(store, Arc::new(counters), [0; 32]));
+        let shared = Arc::new(Shared::new(Arc::clone(&store), Arc::new(counters), [0; 32]));
         let totals = Arc::clone(&shared);
         let stats = Arc::new(WorkerStats::default());
         let protocols = Protocols {
@@ -177,12 +185,26 @@ impl Gateway {
             address,
             stats,
             shared: totals,
+            store,
+            updater,
+            base,
             directory,
             folder,
             log,
             stop,
             thread,
         }
+    }
+
+    /// Changes the base; what comes from then on is judged by it.
+    pub fn change(&mut self, change: impl FnOnce(&mut Value)) {
+        change(&mut self.base);
+        let from = self.updater.version().unwrap();
+        let delta = json!({
+            "type": "delta", "from": from, "version": from + 1, "base": self.base, "put": {}, "delete": {},
+        });
+        let applied = self.updater.frame(&delta.to_string()).unwrap();
+        assert_eq!(applied, Progress::Applied(from + 1));
     }
 
     /// Stops accepting and begins to drain; does not wait.

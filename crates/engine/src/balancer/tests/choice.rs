@@ -142,7 +142,7 @@ fn names_bring_addresses_that_come_and_go() {
         chosen(&balancer, &Tried::default()),
         Err(Nobody::Unresolved)
     );
-    balancer.resolved(0, Some([address("10.1.0.1"), address("10.1.0.2")].into()));
+    balancer.resolved(0, &[address("10.1.0.1"), address("10.1.0.2")].into());
     let members = balancer.members();
     let first = &members.members[0].endpoint;
     assert_eq!(
@@ -150,7 +150,7 @@ fn names_bring_addresses_that_come_and_go() {
         ("10.1.0.1:8080".to_owned(), "api.internal")
     );
     let request = InFlight::new(first);
-    balancer.resolved(0, Some([address("10.1.0.3"), address("10.1.0.1")].into()));
+    balancer.resolved(0, &[address("10.1.0.3"), address("10.1.0.1")].into());
     let members = balancer.members();
     assert_eq!(
         members.members[1].endpoint.in_flight(),
@@ -159,7 +159,7 @@ fn names_bring_addresses_that_come_and_go() {
     );
     drop(request);
     assert_eq!(members.members[1].endpoint.in_flight(), 0);
-    balancer.resolved(0, None);
+    balancer.resolved(0, &[].into());
     assert_eq!(
         chosen(&balancer, &Tried::default()),
         Err(Nobody::Unresolved)
@@ -177,7 +177,7 @@ fn srv_records_say_port_and_weight() {
             ip: "10.1.0.1".parse().unwrap(),
             srv: Some((port, weight, "one.internal".into())),
         };
-        balancer.resolved(0, Some([found(8001, 3), found(8002, 0)].into()));
+        balancer.resolved(0, &[found(8001, 3), found(8002, 0)].into());
         let members = balancer.members();
         let told: Vec<_> = (members.members.iter())
             .map(|member| {
@@ -197,7 +197,7 @@ fn what_is_known_lives_on_in_the_next_version() {
     let before = balancer(&[100, 100], |row| {
         row["targets"][1]["target"] = json!("b.internal:80");
     });
-    before.resolved(1, Some([address("10.1.0.1")].into()));
+    before.resolved(1, &[address("10.1.0.1")].into());
     before.members().set(0, false);
     let policy = policy(&[50, 100, 100], |row| {
         row["targets"][1]["target"] = json!("10.9.9.9:80");
@@ -224,4 +224,33 @@ fn what_is_known_lives_on_in_the_next_version() {
     // What happens to a request of the old version is known in the new one.
     before.members().set(0, true);
     assert!(members.members[0].endpoint.health.is_up());
+}
+
+#[test]
+fn who_cannot_be_reached_is_asked_last_and_looked_after_once_a_second() {
+    let balancer = balancer(&[1, 1, 1], |_| {});
+    let members = balancer.members();
+    let out = Choice {
+        member: 0,
+        trial: false,
+    };
+    members.connected(out, false, at(0));
+    for _ in 0..6 {
+        assert_ne!(next(&balancer), 0);
+    }
+    let mut tried = Tried::default();
+    tried.add(1);
+    tried.add(2);
+    assert_eq!(
+        chosen(&balancer, &tried).unwrap(),
+        out,
+        "when nobody else is left"
+    );
+    let later = |now| members.choose(None, &Tried::default(), at(now)).unwrap();
+    assert_eq!(later(1_000_000), out);
+    for _ in 0..6 {
+        assert_ne!(later(1_000_000).member, 0, "one at a time");
+    }
+    members.connected(out, true, at(1_000_000));
+    assert!((0..3).any(|_| next(&balancer) == 0));
 }
