@@ -12,7 +12,7 @@ STORIES := $(addprefix tests/e2e/journeys/test_,customer.py seller.py)
 ON_BOTH := tests/unit tests/contract tests/integration $(STORIES)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash soak wheel clean toolchains
+.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash reload soak wheel clean toolchains
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -92,6 +92,9 @@ soak: setup ## an hour of mixed traffic; fails unless memory stays flat; writes 
 
 crash: setup ## the crash tests in their long form: 200 kills
 	TOLLWAY_TEST_KILLS=200 $(BIN)/pytest -q tests/integration/crash
+
+reload: setup ## upgrades and reloads under load in their long form: 20 and 100
+	TOLLWAY_TEST_UPGRADES=20 TOLLWAY_TEST_RELOADS=100 $(BIN)/pytest -q tests/integration/test_reload.py
 
 wheel: setup ## a wheel in dist/ that installs without Rust
 	@$(BIN)/maturin build --release --locked --out dist

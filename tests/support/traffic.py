@@ -73,24 +73,29 @@ class Upstream:
 
 
 class Client:
-    """One keep-alive connection at a time; `acknowledged` are the ids of whole answers by the upstream."""
+    """One keep-alive connection at a time; `acknowledged` are the ids of whole answers by the upstream.
+
+    `fault` is why the last answer that did not come didn't.
+    """
 
     def __init__(self, port: int, key: str) -> None:
         self.statuses: Counter[int] = Counter()
         self.acknowledged: list[str] = []
-        self._port = port
+        self.port = port
+        self.fault: Exception | None = None
         self._key = key
         self._connection: http.client.HTTPConnection | None = None
 
     def get(self, path: str, method: str = "GET") -> int | None:
         """Send one request; return the status of a whole answer, None if there was none."""
         if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             self._connection.request(method, path, headers={"apikey": self._key})
             answer = self._connection.getresponse()
             answer.read()
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
+            self.fault = error
             self.close()
             return None
         self.statuses[answer.status] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from fastapi import FastAPI
@@ -29,17 +29,29 @@ from tollway.web.admin.app import create_admin_app
 __all__ = ["run_control"]
 
 
-def run_control(settings: Settings, listeners: Mapping[str, socket.socket]) -> None:
+def run_control(
+    settings: Settings,
+    listeners: Mapping[str, socket.socket],
+    *,
+    configuration: socket.socket | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
     """Serve each application on its listening socket, and the configuration to gateways, until SIGTERM.
 
-    `listeners` has `admin`, and `console` and `portal` where they are not switched off.
+    `listeners` has `admin`, and `console` and `portal` where they are not switched off. `configuration` is
+    the listening socket for gateways, where a supervisor lends it, who then keeps a gateway too; otherwise
+    it is opened here. `ready` is called once all of them are served.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
     with open_gateway(settings) as store, open_usage(settings, clock) as usage:
-        publisher = Publisher(store.source(), settings.control_socket)
+        source = store.source()
+        if configuration is None:
+            publisher = Publisher(source, settings.control_socket)
+        else:
+            publisher = Publisher(source, settings.control_socket, lent=configuration, expected=1)
         store.database.after_commit(publisher.wake)
         publisher.start()
         try:
@@ -54,6 +66,8 @@ def run_control(settings: Settings, listeners: Mapping[str, socket.socket]) -> N
                 "portal": portal_app(shop),
             }
             with served({name: (apps[name], listener) for name, listener in listeners.items()}, stop):
+                if not stop.is_set():
+                    ready()
                 stop.wait()
         finally:
             publisher.stop()

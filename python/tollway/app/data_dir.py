@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,17 @@ from typing import Any
 from tollway.app.settings import Settings
 from tollway.kernel.errors import Conflict, InvalidInput
 
-__all__ = ["Node", "claim_node", "node_id", "prepare", "secret", "write_run_file"]
+__all__ = [
+    "Node",
+    "RunFile",
+    "claim_node",
+    "is_claimed",
+    "node_id",
+    "prepare",
+    "read_run_file",
+    "secret",
+    "write_run_file",
+]
 
 _NODE_BYTES = 16
 _MINIMUM_SECRET = 16
@@ -59,13 +70,15 @@ def secret(settings: Settings) -> str:
     return path.read_text().strip()
 
 
-def claim_node(settings: Settings) -> Node:
-    """Take the folder's node for this process and its children.
+def claim_node(settings: Settings, lock: int | None = None) -> Node:
+    """Take the folder's node for this process and its children; `lock` holds it already, if given.
 
     The identity of usage events begins with the node, so two supervisors on one folder would write each
     other's events: the second is refused (`Conflict`).
     """
     node = node_id(settings)
+    if lock is not None:
+        return Node(node, lock)
     path = settings.data_dir / "node"
     lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -95,6 +108,58 @@ def write_run_file(settings: Settings, facts: dict[str, Any]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(json.dumps(facts, indent=2) + "\n")
     temporary.replace(path)
+
+
+class RunFile:
+    """What a supervisor says of itself in `run.json`: its listeners, its processes, and its last reload."""
+
+    def __init__(self, settings: Settings, listen: Mapping[str, str], reloads: int) -> None:
+        """`reloads` is how many there were before."""
+        self._settings = settings
+        self._facts: dict[str, Any] = {
+            "listen": dict(listen),
+            "processes": {},
+            "reloads": {"count": reloads, "problem": None},
+        }
+
+    def count(self) -> int:
+        """Return how many reloads have ended."""
+        count: int = self._facts["reloads"]["count"]
+        return count
+
+    def changed(self, processes: Mapping[str, int]) -> None:
+        """Take note of the processes that run."""
+        self._facts["processes"] = dict(processes)
+        write_run_file(self._settings, self._facts)
+
+    def reloaded(self, problem: str | None) -> None:
+        """Take note that a reload has ended."""
+        self._facts["reloads"] = {"count": self.count() + 1, "problem": problem}
+        write_run_file(self._settings, self._facts)
+
+
+def read_run_file(settings: Settings) -> dict[str, Any] | None:
+    """Return what the Tollway on this data folder said of itself last; None where none ever ran."""
+    try:
+        facts: dict[str, Any] = json.loads((settings.data_dir / "run.json").read_text())
+    except FileNotFoundError:
+        return None
+    return facts
+
+
+def is_claimed(settings: Settings) -> bool:
+    """Whether a Tollway runs on this data folder."""
+    try:
+        lock = os.open(settings.data_dir / "node", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _move_once(old: Path, new: Path) -> None:

@@ -7,12 +7,22 @@ is refused in between.
 from __future__ import annotations
 
 import socket
+from typing import Protocol
 
 from tollway.kernel.errors import TollwayError
 
-__all__ = ["is_loopback", "open_listener", "public_address"]
+__all__ = ["Opening", "is_loopback", "open_listener", "public_address"]
 
 _BACKLOG = 4096
+
+
+class Opening(Protocol):
+    """Opens a listener as `open_listener` does, or knows one that is open already."""
+
+    def __call__(
+        self, name: str, address: str, *, ipv6_only: bool = False, backlog: int | None = None
+    ) -> socket.socket:
+        """Return a socket that listens on `host:port`; `name` is the setting that says so."""
 
 
 def open_listener(

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tollway.app.listeners import open_listener, public_address
+from tollway.app.listeners import Opening, open_listener, public_address
 
 __all__ = ["OpenListener", "ProxyListener", "parse_proxy_listeners"]
 
@@ -45,11 +45,11 @@ class ProxyListener:
         """How a URL of it begins."""
         return "https" if self.tls else "http"
 
-    def open(self) -> OpenListener:
+    def open(self, opening: Opening = open_listener) -> OpenListener:
         """Bind and listen. Raises `TollwayError` naming the setting."""
         name = "TOLLWAY_PROXY_TLS_LISTEN" if self.tls else "TOLLWAY_PROXY_LISTEN"
         # `[::]:8000` beside `0.0.0.0:8000` is the usual pair: each takes its own family alone, as with Kong.
-        opened = open_listener(name, self.address, ipv6_only=True, backlog=self.backlog)
+        opened = opening(name, self.address, ipv6_only=True, backlog=self.backlog)
         host = self.address.rpartition(":")[0]
         return OpenListener(replace(self, address=f"{host}:{opened.getsockname()[1]}"), opened)
 

@@ -15,11 +15,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, BinaryIO
 
-from tollway.app.data_dir import claim_node, prepare, secret, write_run_file
-from tollway.app.listeners import is_loopback, open_listener, public_address
+from tollway.app.data_dir import Node, RunFile, claim_node, prepare, secret, write_run_file
+from tollway.app.handover import ExecRenewal, HandOver, Sockets, is_rehearsal
+from tollway.app.listeners import Opening, is_loopback, open_listener, public_address
 from tollway.app.payments import check_options
+from tollway.app.processes import Adopted, Process
 from tollway.app.proxy_listeners import OpenListener
 from tollway.app.redis import gateway_environment
 from tollway.app.settings import Role, Settings
@@ -34,6 +37,8 @@ _LIFELINE_FD = "TOLLWAY_LIFELINE_FD"
 _LENT_FDS = "TOLLWAY_LENT_FDS"
 _DRAIN_SECONDS = 10
 _READY_POLL_SECONDS = 0.05
+_CONFIGURATION = "configuration"
+_READY_FD = "TOLLWAY_READY_FD"
 
 
 def serve(settings: Settings, role: Role) -> None:
@@ -62,10 +67,13 @@ class _GatewayLaunch:
     options: dict[str, Any]
     files: tuple[int, ...]
 
-    def document(self) -> BinaryIO:
-        """Return the options as a file in memory: others could read arguments and environment."""
+    def document(self, ready: int | None = None) -> BinaryIO:
+        """Return the options as a file in memory: others could read arguments and environment.
+
+        `ready` is where it says that it can take over from the one that serves.
+        """
         file = os.fdopen(os.memfd_create("tollway-gateway-options"), "w+b")
-        file.write(json.dumps(self.options).encode())
+        file.write(json.dumps(self.options | {"ready_fd": ready}).encode())
         file.seek(0)
         return file
 
@@ -74,9 +82,13 @@ _GATEWAY_COMMAND = (sys.executable, "-m", "tollway.gateway.process")
 
 
 def _prepare_gateway(
-    settings: Settings, proxies: Sequence[OpenListener], status: socket.socket, *, lifeline: int | None
+    settings: Settings,
+    node: Node,
+    proxies: Sequence[OpenListener],
+    status: socket.socket,
+    *,
+    lifeline: int | None,
 ) -> _GatewayLaunch:
-    node = claim_node(settings)
     keys = derive_keys(secret(settings))
     options = {
         "listeners": [proxy.option() for proxy in proxies],
@@ -93,6 +105,7 @@ def _prepare_gateway(
         "cache_key": keys.config_cache.hex(),
         "ready_needs_control": lifeline is not None,
         "drain_seconds": _DRAIN_SECONDS,
+        "version": metadata.version("tollway"),
         **traffic_options(settings),
     }
     lent = [*(proxy.socket.fileno() for proxy in proxies), status.fileno(), node.lock]
@@ -110,9 +123,22 @@ def _check_secret(settings: Settings) -> None:
 
 
 def _serve_all(settings: Settings) -> None:
-    proxies = [listener.open() for listener in settings.proxy_listeners]
-    lent = _open_control(settings)
-    status = open_listener("TOLLWAY_STATUS_LISTEN", settings.status_listen)
+    before = HandOver.taken()
+    taken = before or HandOver()
+    opening = Sockets(taken.listeners)
+    folders = tuple(str(folder.absolute()) for folder in (settings.data_dir, settings.usage_log_dir))
+    if before is not None and folders != before.folders:
+        raise TollwayError(
+            f"TOLLWAY_DATA_DIR, TOLLWAY_USAGE_LOG_DIR: are {' and '.join(folders)} now; folders can't be "
+            "changed by a reload. Set them back, or stop Tollway and start it again"
+        )
+    proxies = [listener.open(opening) for listener in settings.proxy_listeners]
+    lent = _open_control(settings, opening)
+    status = opening("TOLLWAY_STATUS_LISTEN", settings.status_listen)
+    if is_rehearsal():
+        return
+    configuration = opening.unix(settings.control_socket.absolute())
+    opening.close_others()
     # Port 0 is a real one by now: control and worker write links to these.
     settings = settings.model_copy(
         update={
@@ -125,39 +151,62 @@ def _serve_all(settings: Settings) -> None:
         }
     )
     # Only this process holds the pipe's other end: when it is gone, however it went, children read its end.
-    lifeline, _held = os.pipe()
-    gateway = _prepare_gateway(settings, proxies, status, lifeline=lifeline)
+    lifeline, held = taken.lifeline or os.pipe()
+    node = claim_node(settings, taken.node_lock)
+    for file in (lifeline, held, node.lock):
+        os.set_inheritable(file, False)
+    gateway = _prepare_gateway(settings, node, proxies, status, lifeline=lifeline)
     environment = os.environ | settings.environment() | {_LIFELINE_FD: str(lifeline)}
 
-    def start_gateway() -> subprocess.Popen[bytes]:
-        with gateway.document() as options:
+    def start_gateway(ready: int | None) -> Process:
+        with gateway.document(ready) as options:
             return subprocess.Popen(
                 _GATEWAY_COMMAND,
                 stdin=options,
-                pass_fds=gateway.files,
+                pass_fds=[*gateway.files, *([] if ready is None else [ready])],
                 env=environment | gateway_environment(settings),
             )
 
-    def start_role(role: Role, lent: Mapping[str, socket.socket]) -> subprocess.Popen[bytes]:
+    def start_role(role: Role, lent: Mapping[str, socket.socket], ready: int | None) -> Process:
         files = {name: listener.fileno() for name, listener in lent.items()}
+        told = {} if ready is None else {_READY_FD: str(ready)}
         return subprocess.Popen(
             (sys.executable, "-m", "tollway", "serve", "--role", role.value),
             stdin=subprocess.DEVNULL,
-            pass_fds=(lifeline, *files.values()),
-            env=environment | {_LENT_FDS: json.dumps(files)},
+            pass_fds=[lifeline, *files.values(), *([] if ready is None else [ready])],
+            env=environment | {_LENT_FDS: json.dumps(files)} | told,
         )
 
     others = {name: public_address(listener) for name, listener in {**lent, "status": status}.items()}
     addresses = _proxy_addresses(proxies) | others
-    threading.Thread(target=_announce, args=(addresses,), name="announce", daemon=True).start()
-    Supervisor(
-        [
-            Child("gateway", start_gateway, grace=_DRAIN_SECONDS + 5),
-            Child("worker", lambda: start_role(Role.WORKER, {}), grace=10),
-            Child("control", lambda: start_role(Role.CONTROL, lent), grace=10),
-        ],
-        changed=lambda processes: write_run_file(settings, {"listen": addresses, "processes": processes}),
-    ).run()
+    if before is None:
+        threading.Thread(target=_announce, args=(addresses,), name="announce", daemon=True).start()
+    left = HandOver(opening.files, (lifeline, held), node.lock, folders, {}, taken.reloads)
+    run_file = RunFile(settings, addresses, taken.reloads)
+    children = [
+        Child("gateway", start_gateway, grace=_DRAIN_SECONDS + 5, leaves_by=signal.SIGQUIT),
+        # Never two: what it does, it does for all.
+        Child("worker", lambda ready: start_role(Role.WORKER, {}, ready), grace=10),
+        Child(
+            "control",
+            lambda ready: start_role(Role.CONTROL, {**lent, _CONFIGURATION: configuration}, ready),
+            grace=10,
+            leaves_by=signal.SIGTERM,
+        ),
+    ]
+    for child in children:
+        if child.name in taken.processes:
+            child.process = Adopted(taken.processes[child.name])
+    supervisor = Supervisor(
+        children,
+        changed=run_file.changed,
+        reloaded=run_file.reloaded,
+        renewal=ExecRenewal(left, run_file.count),
+    )
+    try:
+        supervisor.run(renewed=before is not None)
+    finally:
+        settings.control_socket.unlink(missing_ok=True)
 
 
 def _announce(addresses: dict[str, str]) -> None:
@@ -188,7 +237,7 @@ def _proxy_addresses(proxies: Sequence[OpenListener]) -> dict[str, str]:
 def _serve_gateway(settings: Settings) -> None:
     proxies = [listener.open() for listener in settings.proxy_listeners]
     status = open_listener("TOLLWAY_STATUS_LISTEN", settings.status_listen)
-    launch = _prepare_gateway(settings, proxies, status, lifeline=None)
+    launch = _prepare_gateway(settings, claim_node(settings), proxies, status, lifeline=None)
     write_run_file(
         settings,
         {
@@ -211,7 +260,10 @@ def _serve_control(settings: Settings) -> None:
     _end_with_supervisor()
     lent = json.loads(os.environ.get(_LENT_FDS, "{}"))
     listeners = {name: socket.socket(fileno=file) for name, file in lent.items()}
-    run_control(settings, listeners or _open_control(settings))
+    configuration = listeners.pop(_CONFIGURATION, None)
+    run_control(
+        settings, listeners or _open_control(settings), configuration=configuration, ready=_tell_ready
+    )
 
 
 def _serve_worker(settings: Settings) -> None:
@@ -224,13 +276,22 @@ def _serve_worker(settings: Settings) -> None:
     run_worker(settings, stop)
 
 
-def _open_control(settings: Settings) -> dict[str, socket.socket]:
+def _tell_ready() -> None:
+    """Tell the supervisor, where it waits for that, that this process can take over from the one before."""
+    file = os.environ.pop(_READY_FD, None)
+    if file is not None:
+        # It may have stopped waiting, and will then end this process.
+        with contextlib.suppress(OSError), os.fdopen(int(file), "wb") as ready:
+            ready.write(b"ready\n")
+
+
+def _open_control(settings: Settings, opening: Opening = open_listener) -> dict[str, socket.socket]:
     """Open what control serves: the Admin API, and the sites that are not switched off."""
-    listeners = {"admin": _open_admin(settings)}
+    listeners = {"admin": _open_admin(settings, opening)}
     for name in ("console", "portal"):
         address = getattr(settings, f"{name}_listen")
         if address != "off":
-            listeners[name] = open_listener(f"TOLLWAY_{name.upper()}_LISTEN", address)
+            listeners[name] = opening(f"TOLLWAY_{name.upper()}_LISTEN", address)
     return listeners
 
 
@@ -238,8 +299,8 @@ def _with_port(address: str, listener: socket.socket) -> str:
     return f"{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
 
 
-def _open_admin(settings: Settings) -> socket.socket:
-    admin = open_listener("TOLLWAY_ADMIN_LISTEN", settings.admin_listen)
+def _open_admin(settings: Settings, opening: Opening) -> socket.socket:
+    admin = opening("TOLLWAY_ADMIN_LISTEN", settings.admin_listen)
     if settings.admin_token is None and not is_loopback(admin):
         admin.close()
         raise TollwayError(
@@ -260,4 +321,6 @@ def _end_with_supervisor() -> None:
         select.select([int(lifeline)], [], [])
         os.kill(os.getpid(), signal.SIGTERM)
 
+    # A terminal that goes away tells all of its processes; the supervisor says what that means.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=wait, name="lifeline", daemon=True).start()

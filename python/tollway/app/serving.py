@@ -13,11 +13,14 @@ from starlette.types import ASGIApp
 __all__ = ["served"]
 
 _GRACE_SECONDS = 5
+_LOOK_SECONDS = 0.01
 
 
 @contextmanager
 def served(sites: Mapping[str, tuple[ASGIApp, socket.socket]], stop: threading.Event) -> Iterator[None]:
     """Serve each application in a thread of its own while the block runs; `stop` is set where one ends.
+
+    The block begins when all of them accept.
 
     Each has its own event loop, and with it its own threads for requests: pages that take long, such as
     those that hash passwords, leave the Admin API its own.
@@ -45,6 +48,8 @@ def served(sites: Mapping[str, tuple[ASGIApp, socket.socket]], stop: threading.E
     for thread in threads:
         thread.start()
     try:
+        while not (stop.is_set() or all(server.started for server in servers.values())):
+            stop.wait(_LOOK_SECONDS)
         yield
     finally:
         for server in servers.values():

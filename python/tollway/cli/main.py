@@ -64,6 +64,7 @@ from tollway.cli import (  # noqa: E402
     parties,  # noqa: F401
     payment,  # noqa: F401
     portal,  # noqa: F401
+    reload,  # noqa: F401
     serve,  # noqa: F401
     simulate,  # noqa: F401
     subscription,  # noqa: F401

@@ -27,7 +27,7 @@ def _after(seconds: float, number: int) -> None:
 def test_a_child_that_ends_is_started_again_at_once(number: int) -> None:
     starts: list[float] = []
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(_ready: int | None) -> subprocess.Popen[bytes]:
         starts.append(time.monotonic())
         return _python("pass" if len(starts) == 1 else "import time; time.sleep(60)")
 
@@ -53,13 +53,15 @@ def test_children_are_stopped_in_the_order_given() -> None:
         return child
 
     _after(0.5, signal.SIGTERM)
-    Supervisor([Child(role, lambda role=role: start(role), grace=5) for role in ("gateway", "worker")]).run()
+    Supervisor(
+        [Child(role, lambda _, role=role: start(role), grace=5) for role in ("gateway", "worker")]
+    ).run()
     assert ended == ["gateway", "worker"]
 
 
 def test_a_child_that_ignores_sigterm_is_killed_after_its_grace() -> None:
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    child = Child("stubborn", lambda: _python(code), grace=0.3)
+    child = Child("stubborn", lambda _: _python(code), grace=0.3)
     _after(1.0, signal.SIGTERM)
     started = time.monotonic()
     Supervisor([child]).run()
@@ -71,7 +73,7 @@ def test_running_processes_are_reported() -> None:
     reports: list[dict[str, int]] = []
     _after(0.5, signal.SIGTERM)
     Supervisor(
-        [Child("one", lambda: _python("import time; time.sleep(60)"), grace=5)], changed=reports.append
+        [Child("one", lambda _: _python("import time; time.sleep(60)"), grace=5)], changed=reports.append
     ).run()
     assert reports[0].keys() == {"supervisor", "one"}
     assert reports[-1].keys() == {"supervisor"}
@@ -80,7 +82,7 @@ def test_running_processes_are_reported() -> None:
 def test_neither_a_start_that_fails_nor_a_full_disk_ends_the_others() -> None:
     starts: list[str] = []
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(_ready: int | None) -> subprocess.Popen[bytes]:
         starts.append("try")
         if len(starts) == 1:
             raise OSError(errno.EAGAIN, "Resource temporarily unavailable")

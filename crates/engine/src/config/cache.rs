@@ -27,6 +27,8 @@ const NONCE: usize = 12;
 const TAG: usize = 16;
 /// No frame on the wire is longer; a length beyond it is a torn one.
 const LONGEST: usize = (16 << 20) + NONCE + TAG;
+/// The extension of a file in the making, followed by the number of the process that writes it.
+const UNFINISHED: &str = "new-";
 /// Deltas may always be this many bytes before the file is written anew.
 const LEAST_DELTAS: u64 = 1 << 20;
 
@@ -40,6 +42,8 @@ pub struct Cache {
     full: u64,
     /// A full resync on its way in.
     staged: Option<Log>,
+    /// Another gateway has replaced the file.
+    lost: bool,
     fault: Option<io::Error>,
 }
 
@@ -65,12 +69,14 @@ impl Cache {
     /// The copy at `path`, which need not exist yet, under a key of its own.
     #[must_use]
     pub fn new(path: PathBuf, key: [u8; 32]) -> Self {
+        remove_leftovers(&path);
         Self {
             path,
             cipher: Aes256Gcm::new(&key.into()),
             log: None,
             full: 0,
             staged: None,
+            lost: false,
             fault: None,
         }
     }
@@ -152,7 +158,11 @@ impl Cache {
     /// A delta follows the copy's version.
     pub(super) fn append(&mut self, frame: &str) {
         let Some(log) = &mut self.log else { return };
-        if let Err(error) = log.append(&self.cipher, frame) {
+        if !log.is_at(&self.path) {
+            // Two gateways run while one takes over from the other, and what it took over may end before it does.
+            self.log = None;
+            self.lost = true;
+        } else if let Err(error) = log.append(&self.cipher, frame) {
             // The copy stays at the version before: still right, only old.
             self.log = None;
             self.fault = Some(error);
@@ -197,7 +207,14 @@ impl Cache {
     }
 
     fn temporary(&self) -> PathBuf {
-        self.path.with_extension("new")
+        // Of another gateway's, that is being written at the same time, it is apart.
+        self.path
+            .with_extension(format!("{UNFINISHED}{}", std::process::id()))
+    }
+
+    /// Whether another gateway has replaced the file since the last call.
+    pub(super) fn take_lost(&mut self) -> bool {
+        std::mem::take(&mut self.lost)
     }
 
     /// What went wrong since the last call, if anything did.
@@ -222,6 +239,16 @@ impl Log {
             records: 0,
             bytes: HEADER as u64,
         })
+    }
+
+    /// Whether it is still the file of that name.
+    fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let same = |mine: fs::Metadata, there: fs::Metadata| {
+            (mine.ino(), mine.dev()) == (there.ino(), there.dev())
+        };
+        (self.file.metadata().ok().zip(fs::metadata(path).ok()))
+            .is_some_and(|(mine, there)| same(mine, there))
     }
 
     fn append(&mut self, cipher: &Aes256Gcm, frame: &str) -> io::Result<()> {
@@ -279,6 +306,22 @@ impl Log {
         place[..16].copy_from_slice(&self.id);
         place[16..].copy_from_slice(&self.records.to_le_bytes());
         place
+    }
+}
+
+/// Removes what gateways left behind that died while they wrote it. Best effort: it costs room and nothing else.
+fn remove_leftovers(path: &Path) {
+    let Some(folder) = path.parent() else { return };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let unfinished = entry.path();
+        let writer = (unfinished.extension())
+            .and_then(|extension| extension.to_str()?.strip_prefix(UNFINISHED));
+        if unfinished.file_stem() == path.file_stem()
+            && let Some(writer) = writer
+            && !Path::new("/proc").join(writer).exists()
+        {
+            let _ = fs::remove_file(unfinished);
+        }
     }
 }
 

@@ -99,6 +99,22 @@ impl Updater {
         updater
     }
 
+    /// An updater of `store` that knows nothing yet: what is at the cache's place is another's, who may be writing to it,
+    /// and is replaced once everything has come.
+    #[must_use]
+    pub fn anew(store: Arc<ConfigStore>, cache: Cache) -> Self {
+        Self {
+            cache: Some(cache),
+            ..Self::new(store, None)
+        }
+    }
+
+    /// Whether the copy on disk no longer follows, as another gateway has put its own there: true once each time. It can be
+    /// had again by asking for everything.
+    pub fn lost_copy(&mut self) -> bool {
+        self.cache.as_mut().is_some_and(Cache::take_lost)
+    }
+
     /// Where the configuration is published.
     #[must_use]
     pub fn store(&self) -> &Arc<ConfigStore> {

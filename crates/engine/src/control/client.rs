@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::net::UnixStream;
@@ -17,6 +17,9 @@ use crate::config::{FrameFault, Progress, Updater};
 /// Pauses between tries to connect: from the first to the longest, doubling.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// After so long a connection was a good one, and its end no reason to be slow with the next.
+const STEADY_AFTER: Duration = Duration::from_secs(1);
 
 /// Control says something every second; after this long without a word it is taken for dead.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
@@ -64,10 +67,19 @@ impl Client {
         let mut pause = FIRST_PAUSE;
         loop {
             let applied = self.state.applied();
+            let begun = Instant::now();
             let Err(error) = self.follow().await;
             self.state.connected(false);
             if self.state.applied() > applied {
                 pause = FIRST_PAUSE;
+            }
+            // One that spoke for a while and then hung up is being replaced: the next one listens already.
+            let hung_up = matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+            );
+            if hung_up && begun.elapsed() >= STEADY_AFTER {
+                continue;
             }
             self.state
                 .set_fault(Some(format!("{}: {error}", self.socket.display())));
@@ -94,12 +106,13 @@ impl Client {
             "type": "hello", "protocol": 1, "node": node, "epoch": epoch, "version": version,
         });
         write_frame(&mut stream, &hello).await?;
-        self.state.connected(true);
         let mut reader = FrameReader::default();
         loop {
             let frame = timeout(LONGEST_SILENCE, reader.next(&mut stream))
                 .await
                 .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            // Not before it speaks: the socket may be open while control is being started.
+            self.state.connected(true);
             if let Some(answer) = self.apply(frame)? {
                 write_frame(&mut stream, &answer).await?;
             }
@@ -143,6 +156,12 @@ impl Client {
         if let Some(fault) = self.updater.take_cache_fault() {
             self.state
                 .set_fault(Some(format!("the configuration's copy on disk: {fault}")));
+        }
+        if self.updater.lost_copy() {
+            self.resync = true;
+            return Err(io::Error::other(
+                "another gateway has replaced the configuration's copy on disk; asking for everything",
+            ));
         }
         answer
     }

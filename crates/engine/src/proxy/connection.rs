@@ -102,6 +102,33 @@ impl Drop for Active<'_> {
     }
 }
 
+/// Until when a client may be silent.
+struct Due {
+    at: Millis,
+    shortened: bool,
+}
+
+impl Due {
+    fn new(at: Millis) -> Self {
+        Self {
+            at,
+            shortened: false,
+        }
+    }
+
+    /// The same where nothing of a request has come: sooner once the service ends, and yet not at once. A request
+    /// may be on its way, and is answered as long as it sets out before the connection was quiet for a while.
+    fn idle(&mut self, worker: &Worker) -> Millis {
+        if !self.shortened
+            && let Some(quiet) = worker.quiet()
+        {
+            self.shortened = true;
+            self.at = self.at.min(worker.timers.after(quiet));
+        }
+        self.at
+    }
+}
+
 impl Client<'_> {
     /// Waits, without a buffer, for the first byte of a request. False if it won't come.
     async fn readable(&mut self, first: bool) -> bool {
@@ -111,11 +138,13 @@ impl Client<'_> {
         } else {
             timeouts.client_idle_ms
         };
-        let due = self.worker.timers.after(timeout);
+        let mut due = Due::new(self.worker.timers.after(timeout));
         poll_fn(|context| match self.stream.poll_read_ready(context) {
             Poll::Ready(ready) => Poll::Ready(ready.is_ok()),
-            Poll::Pending if self.worker.is_draining() => Poll::Ready(false),
-            Poll::Pending => self.wait_until(due, context).map(|()| false),
+            Poll::Pending => {
+                let due = due.idle(self.worker);
+                self.wait_until(due, context).map(|()| false)
+            }
         })
         .await
     }
@@ -123,10 +152,8 @@ impl Client<'_> {
     /// Reads until a whole head is there.
     async fn await_head(&mut self, desk: &mut Desk) -> Awaited {
         let limits = &self.worker.head_limits;
-        let due = self
-            .worker
-            .timers
-            .after(self.worker.timeouts.client_header_ms);
+        let timeout = self.worker.timeouts.client_header_ms;
+        let mut due = Due::new(self.worker.timers.after(timeout));
         let mut scan = Scan::default();
         poll_fn(|context| {
             loop {
@@ -146,10 +173,12 @@ impl Client<'_> {
                 match desk.input.poll_fill(&mut self.stream, most, context) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Awaited::Nothing),
                     Poll::Ready(Ok(_)) => {}
-                    Poll::Pending if desk.input.is_empty() && self.worker.is_draining() => {
-                        return Poll::Ready(Awaited::Nothing);
-                    }
                     Poll::Pending => {
+                        let due = if desk.input.is_empty() {
+                            due.idle(self.worker)
+                        } else {
+                            due.at
+                        };
                         return self.wait_until(due, context).map(|()| {
                             if desk.input.is_empty() {
                                 Awaited::Nothing

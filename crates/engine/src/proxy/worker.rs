@@ -24,7 +24,7 @@ use super::resolver::Resolver;
 use super::seats::Seats;
 use super::stats::WorkerStats;
 use super::stream::Stream;
-use super::timers::{TICK, Timers};
+use super::timers::{Millis, TICK, Timers};
 use crate::balancer::Pauses;
 use crate::phases::{Now, Pipeline};
 use crate::redis::Hub;
@@ -84,7 +84,7 @@ pub struct Worker {
     /// Requests that a client may send on one connection.
     pub(super) requests_per_connection: u64,
     pub(super) http2_streams: u32,
-    draining: Cell<bool>,
+    draining: Cell<Option<Millis>>,
     closed: Notify,
     most_connections: u64,
     clock: Clock,
@@ -137,7 +137,7 @@ impl Worker {
             body_bytes: limits.body_bytes.map_or(u64::MAX, NonZeroU64::get),
             requests_per_connection: limits.requests_per_connection,
             http2_streams: limits.http2_streams,
-            draining: Cell::new(false),
+            draining: Cell::new(None),
             closed: Notify::new(),
             most_connections: limits.connections_per_worker as u64,
             clock: Clock::default(),
@@ -151,6 +151,11 @@ impl Worker {
 
     /// The service is ending: answers say so, and idle connections close.
     pub(super) fn is_draining(&self) -> bool {
+        self.draining.get().is_some()
+    }
+
+    /// How long a connection without a request stays, in milliseconds, once the service is ending.
+    pub(super) fn quiet(&self) -> Option<Millis> {
         self.draining.get()
     }
 
@@ -226,10 +231,10 @@ impl Worker {
         });
     }
 
-    /// Ends the service: nothing new is accepted (the caller drops [`Self::accept`]), idle connections close,
-    /// and exchanges in flight go on. Returns when all have ended.
-    pub async fn drain(&self) {
-        self.draining.set(true);
+    /// Ends the service: nothing new is accepted (the caller drops [`Self::accept`]), answers end their connection, one
+    /// that was idle for `quiet` milliseconds closes, and exchanges in flight go on. Returns when all have ended.
+    pub async fn drain(&self, quiet: u64) {
+        self.draining.set(Some(quiet));
         self.timers.wake_all();
         while self.stats.open.get() > 0 {
             self.closed.notified().await;

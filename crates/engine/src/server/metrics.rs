@@ -14,6 +14,7 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 /// All figures, at this instant.
 pub(super) fn render(facts: &Facts) -> String {
     let mut page = Page::default();
+    build(&mut page, facts);
     traffic(&mut page, facts);
     connections(&mut page, &facts.stats);
     redis(&mut page, &facts.stats);
@@ -47,6 +48,25 @@ impl Page {
     fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help).sample(name, "", value);
     }
+}
+
+/// Which Tollway this is, in the form in which it is usual to tell.
+fn build(page: &mut Page, facts: &Facts) {
+    let version = escaped(&facts.version);
+    page.family(
+        "tollway_build_info",
+        "gauge",
+        "1, for the version that runs.",
+    )
+    .sample("tollway_build_info", &format!("version=\"{version}\""), 1);
+}
+
+/// As a label's value.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 fn sum(stats: &[std::sync::Arc<WorkerStats>], counter: impl Fn(&WorkerStats) -> &Counter) -> u64 {

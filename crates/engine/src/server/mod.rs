@@ -12,6 +12,7 @@ pub mod options;
 mod run;
 mod status;
 mod stop;
+mod takeover;
 mod threads;
 
 use std::fmt;

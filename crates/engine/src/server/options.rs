@@ -26,6 +26,13 @@ pub struct Options {
     /// started the child ends and is lost across `exec` of another user's binary.
     #[serde(default)]
     pub lifeline_fd: Option<RawFd>,
+    /// The write end of a pipe, where this gateway is to take over from one that serves on the same sockets: it accepts
+    /// nothing before it is ready, and says here line by line why it isn't, and then `ready`.
+    #[serde(default)]
+    pub ready_fd: Option<RawFd>,
+    /// The version of Tollway that this is part of, for `/metrics`.
+    #[serde(default)]
+    pub version: String,
     /// Threads that serve requests; as many as the process may use processors, where not given.
     #[serde(default)]
     pub workers: Option<NonZeroUsize>,

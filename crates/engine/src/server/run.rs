@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::options::{Durability, Options};
 use super::status::{self, Facts};
 use super::stop::{Stage, Stop};
+use super::takeover::take_over;
 use super::threads::{self, Means};
 use super::{StartError, inherited};
 use crate::config::{Cache, ConfigStore, Updater};
@@ -53,6 +55,9 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     };
     let parts = Parts::open(options)?;
     let stage = Arc::new(watch::channel(Stage::Serving).0);
+    if sockets.ready.is_some() {
+        stage.send_replace(Stage::Starting);
+    }
     let (crew, ends) = Crew::start(options, &parts, &sockets.proxy, &stage)?;
     drop(sockets.proxy);
 
@@ -65,7 +70,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         client,
     } = parts;
     let counters = Arc::clone(shared.counters());
-    let facts = Facts {
+    let facts = Rc::new(Facts {
         store,
         control,
         shared,
@@ -73,10 +78,15 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         log: Arc::clone(&log),
         stage: stage.subscribe(),
         needs_control: options.ready_needs_control,
-    };
+        version: options.version.clone(),
+    });
     let outcome = runtime.block_on(async {
         tokio::task::spawn_local(client.run());
         tokio::task::spawn_local(maintain(counters));
+        if let Some(ready) = sockets.ready {
+            let taking = take_over(ready, Rc::clone(&facts), Arc::clone(&stage));
+            tokio::task::spawn_local(taking);
+        }
         tokio::task::spawn_local(status::serve(sockets.status, facts));
         tokio::task::spawn_local(stop.run(Arc::clone(&stage), drain));
         all_ended(ends, &stage).await
@@ -91,6 +101,7 @@ struct Sockets {
     proxy: Vec<(TcpListener, Protocols)>,
     status: Option<TcpListener>,
     lifeline: Option<OwnedFd>,
+    ready: Option<OwnedFd>,
 }
 
 impl Sockets {
@@ -110,6 +121,9 @@ impl Sockets {
                 .transpose()?,
             lifeline: lifeline
                 .map(|number| inherited::owned("option lifeline_fd", number))
+                .transpose()?,
+            ready: (options.ready_fd)
+                .map(|number| inherited::owned("option ready_fd", number))
                 .transpose()?,
         })
     }
@@ -136,7 +150,12 @@ impl Parts {
         let shared = Arc::new(shared.trusting(options.trust.clone()));
         let control = Arc::new(ControlState::default());
         let cache = Cache::new(options.data_dir.join(CACHE_FILE), options.cache_key.0);
-        let updater = Updater::new(Arc::clone(&store), Some(cache));
+        // Who takes over leaves the copy on disk to whom it takes over from, until it has one of its own.
+        let updater = if options.ready_fd.is_some() {
+            Updater::anew(Arc::clone(&store), cache)
+        } else {
+            Updater::new(Arc::clone(&store), Some(cache))
+        };
         let identity = Identity {
             node: options.node,
             epoch: log.epoch(),
@@ -219,7 +238,7 @@ async fn all_ended(
 ) -> Result<(), StartError> {
     let mut outcome = Ok(());
     while ends.recv().await.is_some() {
-        if *stage.borrow() == Stage::Serving {
+        if *stage.borrow() <= Stage::Serving {
             outcome = Err(StartError::new(
                 "a worker",
                 &"ended by itself; see its message above",

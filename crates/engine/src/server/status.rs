@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::metrics;
-use super::stop::Stage;
+use super::stop::{Stage, either};
 use crate::config::ConfigStore;
 use crate::control::ControlState;
 use crate::phases::Shared;
@@ -38,14 +38,20 @@ pub(super) struct Facts {
     pub log: Arc<UsageLog>,
     pub stage: watch::Receiver<Stage>,
     pub needs_control: bool,
+    pub version: String,
 }
 
 impl Facts {
     /// Why the gateway should get no requests now; none if it should.
     fn unready(&self) -> Option<String> {
-        if *self.stage.borrow() != Stage::Serving {
+        if *self.stage.borrow() > Stage::Serving {
             return Some("draining".to_owned());
         }
+        self.lacking()
+    }
+
+    /// What it lacks to serve well; none if nothing.
+    pub(super) fn lacking(&self) -> Option<String> {
         let Some(config) = self.store.current() else {
             return Some(self.without_configuration());
         };
@@ -101,11 +107,20 @@ impl Facts {
 }
 
 /// Answers until dropped, where there is a listener that can be used.
-pub(super) async fn serve(listener: Option<StdListener>, facts: Facts) {
+///
+/// Of two gateways on the same sockets the one that serves answers: a balancer that asks must not hear from one that
+/// isn't ready yet, or not any more.
+pub(super) async fn serve(listener: Option<StdListener>, facts: Rc<Facts>) {
     let Some(Ok(listener)) = listener.map(TcpListener::from_std) else {
         return;
     };
-    let facts = Rc::new(facts);
+    let mut stage = facts.stage.clone();
+    let _ = stage.wait_for(|stage| *stage > Stage::Starting).await;
+    let replaced = stage.wait_for(|stage| *stage == Stage::Replaced);
+    either(answer_all(listener, facts), replaced).await;
+}
+
+async fn answer_all(listener: TcpListener, facts: Rc<Facts>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {

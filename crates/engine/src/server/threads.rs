@@ -17,6 +17,12 @@ use crate::proxy::stats::WorkerStats;
 use crate::proxy::worker::{Protocols, Worker};
 use crate::usage_log::Shard;
 
+/// How long an idle connection stays when the gateway ends: its client may have sent a request just then.
+const QUIET_MS: u64 = 200;
+
+/// The same where another gateway serves on, and nobody waits for this one's end.
+const QUIET_REPLACED_MS: u64 = 2_500;
+
 /// What every worker is given.
 #[derive(Clone)]
 pub(super) struct Means {
@@ -72,6 +78,10 @@ async fn serve(
     ));
     let ticking = Rc::clone(&worker);
     tokio::task::spawn_local(async move { ticking.tick().await });
+    // An error means that nobody can say stop any more: then it is time. The same below.
+    let _ = (means.stage)
+        .wait_for(|stage| *stage > Stage::Starting)
+        .await;
     let mut accepting = Vec::new();
     for (listener, protocols) in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -79,15 +89,18 @@ async fn serve(
             Rc::clone(&worker).accept(listener, protocols),
         ));
     }
-    // An error means that nobody can say stop any more: then it is time.
-    let _ = means
-        .stage
-        .wait_for(|stage| *stage >= Stage::Draining)
-        .await;
+    let quiet = match (means.stage)
+        .wait_for(|stage| *stage > Stage::Serving)
+        .await
+        .as_deref()
+    {
+        Ok(Stage::Replaced) => QUIET_REPLACED_MS,
+        _ => QUIET_MS,
+    };
     for task in accepting {
         task.abort();
     }
-    let mut drained = std::pin::pin!(worker.drain());
+    let mut drained = std::pin::pin!(worker.drain(quiet));
     let mut ending = std::pin::pin!(means.stage.wait_for(|stage| *stage == Stage::Ending));
     std::future::poll_fn(|context| {
         if drained.as_mut().poll(context).is_ready() || ending.as_mut().poll(context).is_ready() {

@@ -177,7 +177,7 @@ impl Gateway {
                     tokio::task::spawn_local(Rc::clone(&worker).accept(listener, protocols));
                 let _ = stopped.await;
                 accepting.abort();
-                worker.drain().await;
+                worker.drain(1_000).await;
             });
         });
         let (stop, thread) = (Some(stop), Some(thread));

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from uuid import UUID
@@ -19,7 +19,7 @@ from tollway.gateway.publisher.session import Session, Shared
 from tollway.gateway.snapshot import encode
 from tollway.kernel.errors import Conflict, InvalidInput
 
-__all__ = ["Publisher"]
+__all__ = ["Publisher", "open_configuration"]
 
 _log = structlog.get_logger(__name__)
 
@@ -37,12 +37,27 @@ class Publisher:
     once instead of within 25 ms.
     """
 
-    def __init__(self, source: ConfigurationSource, path: Path) -> None:
+    def __init__(
+        self,
+        source: ConfigurationSource,
+        path: Path,
+        *,
+        lent: socket.socket | None = None,
+        expected: int = 0,
+    ) -> None:
+        """`lent` is the listening socket, where somebody opened it for this process and the one after it.
+
+        `expected` is how many gateways there are at least: one that is not connected is waited for like one
+        that is behind. It may just be on its way here from the process before.
+        """
         self._shared = Shared(source)
         self._path = path
+        self._lent = lent
+        self._expected = expected
         self._wake = Event()
         self._sessions: list[Session] = []
         self._listener: socket.socket | None = None
+        self._end: tuple[socket.socket, socket.socket] | None = None
         self._threads = [
             Thread(target=self._accept, name="configuration-accept", daemon=True),
             Thread(target=self._look, name="configuration-look", daemon=True),
@@ -57,7 +72,9 @@ class Publisher:
         """
         with self._shared.source.watch() as newest:
             self._shared.newest = newest()
-        self._listener = _listen(self._path)
+        self._listener = open_configuration(self._path) if self._lent is None else self._lent
+        self._listener.setblocking(False)
+        self._end = socket.socketpair()
         for thread in self._threads:
             thread.start()
 
@@ -66,14 +83,15 @@ class Publisher:
         with self._shared.changed:
             self._shared.stopping.set()
         self._wake.set()
-        if self._listener is not None:
-            # Ends `accept`, which closing alone would not.
-            with suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
+        if self._listener is not None and self._end is not None:
+            # Ends the wait for connections. Shutting the listener down would end it for others on it too.
+            self._end[0].close()
             for thread in self._threads:
                 thread.join()
+            self._end[1].close()
             self._listener.close()
-            self._path.unlink(missing_ok=True)
+            if self._lent is None:
+                self._path.unlink(missing_ok=True)
         for session in self._sessions:
             session.close()
         for session in self._sessions:
@@ -119,14 +137,17 @@ class Publisher:
         self.wake()
         with self._shared.changed:
             while True:
-                behind = [s for s in self._states() if s.applied is None or s.applied < version]
-                if not behind:
+                states = self._states()
+                behind = [s for s in states if s.applied is None or s.applied < version]
+                if not behind and len(states) >= self._expected:
                     return None
                 for state in behind:
                     if state.rejected is not None and state.rejected >= version:
                         return f"gateway {state.node} can't run version {state.rejected}; its log says why"
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
+                    if not behind:
+                        return f"not yet applied after {timeout:g} s: no gateway is connected"
                     nodes = ", ".join(state.node for state in behind)
                     return f"not yet applied after {timeout:g} s by gateway {nodes}"
                 self._shared.changed.wait(remaining)
@@ -136,9 +157,14 @@ class Publisher:
 
     def _accept(self) -> None:
         assert self._listener is not None
+        assert self._end is not None
         while not self._shared.stopping.is_set():
+            select.select([self._listener, self._end[1]], [], [])
             try:
                 connection, _ = self._listener.accept()
+                connection.setblocking(True)
+            except BlockingIOError:
+                continue  # Time to end, or another process was faster.
             except OSError as error:
                 if self._shared.stopping.is_set():
                     return
@@ -180,7 +206,13 @@ class Publisher:
                 tidy_at = time.monotonic() + _TIDY
 
 
-def _listen(path: Path) -> socket.socket:
+def open_configuration(path: Path) -> socket.socket:
+    """Listen for gateways on a Unix socket at that path, for this process's user alone.
+
+    Raises:
+        Conflict: another process serves this socket.
+        InvalidInput: the socket can't be made at that path.
+    """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _clear_stale(path)
