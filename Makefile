@@ -42,11 +42,11 @@ $(STAMPS)/assets: package-lock.json scripts/assets.sh | $(STAMPS)/venv
 
 setup: $(STAMPS)/engine $(STAMPS)/assets ## .venv with the release-built engine; quick when nothing changed
 
-$(STAMPS)/vendors: requirements/localstripe.txt scripts/vendors.sh | $(STAMPS)/python
+$(STAMPS)/vendors: requirements/localstripe.txt requirements/h2spec/go.sum scripts/vendors.sh | $(STAMPS)/python
 	@scripts/vendors.sh $(STAMPS)
 	@touch $@
 
-vendors: $(STAMPS)/vendors ## install the emulators of vendors that tests run against
+vendors: $(STAMPS)/vendors ## install the emulators of vendors and the conformance suites that tests run
 
 services: ## install the servers and the browser that tests run against (Debian packages)
 	@scripts/services.sh

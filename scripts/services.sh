@@ -14,6 +14,7 @@ need redis-server /usr/bin/redis-server
 need rabbitmq-server /usr/sbin/rabbitmq-server
 need poppler-utils /usr/bin/pdftotext
 need nginx-light /usr/sbin/nginx
+need curl /usr/bin/curl
 [ "${#packages[@]}" = 0 ] && exit 0
 echo "installing ${packages[*]} (Debian packages; the first time only)"
 as_root=()

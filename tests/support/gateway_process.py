@@ -42,7 +42,7 @@ class GatewayProcess:
         log.mkdir(exist_ok=True)
         proxy, status = (listener.fileno() for listener in self._listeners)
         document = {
-            "listeners": [{"fd": proxy}],
+            "listeners": [{"fd": proxy, "http2": True}],
             "status_fd": status,
             "lifeline_fd": read,
             "workers": 2,
