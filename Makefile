@@ -3,13 +3,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export CARGO_TERM_COLOR ?= auto
+# Images for containers set it, and then every process that a test starts compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .build
 # What a database's kind may matter to. The rest of e2e is about pages, the demo and the wheel.
 STORIES := $(addprefix tests/e2e/journeys/test_,customer.py seller.py)
-ON_BOTH := tests/unit tests/contract tests/integration $(STORIES)
+NO_DATABASE := $(addprefix --ignore=tests/,$(addprefix unit/,benchmarks cli demo kernel web/openapi web/ui) contract/payments)
+ON_BOTH := tests/unit tests/contract tests/integration $(STORIES) $(NO_DATABASE)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
 .PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash reload soak wheel clean toolchains

@@ -9,7 +9,7 @@ trap 'rm -rf "$temporary"' EXIT
 trap 'kill 0' INT TERM
 echo "on SQLite; on PostgreSQL beside it, told at the end"
 TMPDIR=$temporary TOLLWAY_TEST_PORTS=26000 TOLLWAY_TEST_DATABASE=postgresql TOLLWAY_TEST_KILLS=8 \
-  "$pytest" -q -p no:cacheprovider "$@" >"$temporary/out" 2>&1 &
+  "$pytest" -q -p no:cacheprovider -m "not one_database" "$@" >"$temporary/out" 2>&1 &
 beside=$!
 TOLLWAY_TEST_PORTS=20000 "$pytest" -q
 sqlite=$?

@@ -9,6 +9,8 @@ import pytest
 from tests.support.stack import Stack
 from tests.support.traffic import Client, Upstream, statuses_together
 
+pytestmark = pytest.mark.one_database
+
 LIMIT = 300
 """Of a year: a window whose edge no test run meets."""
 CLIENTS, EACH = 24, 40

@@ -87,6 +87,7 @@ def _call(shop: Shop, path: str) -> Counter[int]:
 
 
 @pytest.mark.timeout(150)
+@pytest.mark.one_database
 def test_exactly_the_quota_passes_and_none_after_a_kill(shop: Shop) -> None:
     view = granted(quota=QUOTA)
     shop.grant(view)
@@ -111,6 +112,7 @@ def test_exactly_the_quota_passes_and_none_after_a_kill(shop: Shop) -> None:
 
 
 @pytest.mark.timeout(150)
+@pytest.mark.one_database
 def test_kills_under_load_cost_the_caller_at_most_what_was_in_flight(shop: Shop) -> None:
     limit, senders, kills = 600, 8, 3
     shop.grant(granted(quota=limit))

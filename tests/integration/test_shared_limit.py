@@ -20,6 +20,8 @@ from tollway.contracts.entitlement import EntitlementView
 from tollway.gateway.engine import NativeEngineCheck
 from tollway.storage.database import Database
 
+pytestmark = pytest.mark.one_database
+
 LIMIT = 300
 """Of a year: a window whose edge no test run meets."""
 CLIENTS, EACH = 24, 25

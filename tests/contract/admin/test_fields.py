@@ -12,6 +12,8 @@ from starlette.testclient import TestClient
 
 from tests.support.certificates import make
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.mark.parametrize(
     ("url", "expected"),

@@ -10,6 +10,8 @@ from tollway.kernel.errors import InvalidInput
 from tollway.storage.gateway import GatewayStore
 from tollway.web.admin import create_admin_app, require_safe_listener
 
+pytestmark = pytest.mark.one_database
+
 TOKEN = "correct horse battery staple"
 
 

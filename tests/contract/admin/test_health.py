@@ -13,6 +13,8 @@ from tollway.contracts.configuration import HealthWord, UpstreamHealth
 from tollway.storage.database import Database
 from tollway.web.admin import create_admin_app
 
+pytestmark = pytest.mark.one_database
+
 
 class Gateways(NoGateways):
     """Gateways that say what the test wants, and hear what the operator says."""

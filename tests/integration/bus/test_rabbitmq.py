@@ -176,6 +176,7 @@ def test_a_ten_line_program_s_units_are_on_the_invoice(shop: Shop, broker: Broke
     ]
 
 
+@pytest.mark.one_database
 def test_poison_is_put_aside_and_strangers_wait(shop: Shop, broker: Broker) -> None:
     shop.sell("alice")
     with broker.channel() as channel:
@@ -199,6 +200,7 @@ def test_poison_is_put_aside_and_strangers_wait(shop: Shop, broker: Broker) -> N
     assert shop.units() == {"alice": 2, "ghost": 3}
 
 
+@pytest.mark.one_database
 def test_what_pika_can_t_read_is_put_aside_too(shop: Shop, broker: Broker) -> None:
     """A timestamp beyond the year 9999 among the headers, and headers that leave no room for the reason."""
     shop.sell("alice")
@@ -246,6 +248,7 @@ def test_ids_are_counted_once_and_equal_bodies_each_time(shop: Shop, broker: Bro
     assert shop.units() == {"alice": 5}
 
 
+@pytest.mark.one_database
 def test_one_reads_and_its_successor_gets_what_it_left(broker: Broker) -> None:
     queue = f"own-{time.monotonic_ns()}"
     with broker.channel() as channel, RabbitSession(broker.url, queue) as first:
@@ -267,6 +270,7 @@ def test_one_reads_and_its_successor_gets_what_it_left(broker: Broker) -> None:
         channel.queue_delete(queue)
 
 
+@pytest.mark.one_database
 def test_a_queue_that_is_there_is_taken_as_it_is(broker: Broker) -> None:
     queue = f"own-{time.monotonic_ns()}"
     with broker.channel() as channel:
@@ -277,6 +281,7 @@ def test_a_queue_that_is_there_is_taken_as_it_is(broker: Broker) -> None:
         channel.queue_delete(queue)
 
 
+@pytest.mark.one_database
 def test_an_absent_broker_is_one_clear_line() -> None:
     with pytest.raises(QueueUnreachable, match="RabbitMQ"):
         RabbitSession("amqp://guest:guest@127.0.0.1:1/%2F", "q")
@@ -335,6 +340,7 @@ def test_killed_twenty_times_each_message_is_counted_once(shop: Shop, broker: Br
     assert shop.units() == published
 
 
+@pytest.mark.one_database
 def test_the_broker_is_killed(shop: Shop, broker: Broker) -> None:
     """A queue that isn't durable dies with its broker: what was not taken in is lost, nothing is doubled."""
     shop.sell("alice")
@@ -355,6 +361,7 @@ def test_the_broker_is_killed(shop: Shop, broker: Broker) -> None:
     assert shop.units() == {"alice": counted + 10}
 
 
+@pytest.mark.one_database
 def test_the_broker_of_a_durable_queue_is_killed(shop: Shop, broker: Broker) -> None:
     """What it forgot of acknowledgements counts twice, within the bound; with ids, nothing does."""
     shop.sell("alice", "bob")

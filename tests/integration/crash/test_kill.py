@@ -103,6 +103,7 @@ def test_killed_at_random_instants(tmp_path: Path, upstream: Upstream) -> None:
 
 
 @pytest.mark.timeout(600)  # the engine may have to be built
+@pytest.mark.one_database
 def test_killed_at_each_place(tmp_path: Path, upstream: Upstream, failpoint_package: Path) -> None:
     stack = Stack(tmp_path, package=failpoint_package, TOLLWAY_GATEWAY_WORKERS="2")
     with stack.running():

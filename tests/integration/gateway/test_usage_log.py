@@ -11,6 +11,8 @@ from tests.unit.metering.fakes import activity_of
 from tollway import _native
 from tollway.metering.models import Group
 
+pytestmark = pytest.mark.one_database
+
 NODE = "0123456789abcdef" * 2
 QUARTER = 15 * 60 * 1_000_000
 START = 1_780_000_000_000_000 // QUARTER * QUARTER

@@ -83,6 +83,7 @@ def _member(store: GatewayStore, consumer: str) -> SignedIn:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.one_database
 def test_calls_are_tried_on_the_gateway_alone(tmp_path: Path, upstream: int) -> None:
     stack = Stack(tmp_path)
     with stack.running():

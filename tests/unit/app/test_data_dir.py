@@ -14,6 +14,8 @@ from tollway.app.data_dir import claim_node, prepare, secret
 from tollway.app.settings import Settings
 from tollway.kernel.errors import Conflict, InvalidInput
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

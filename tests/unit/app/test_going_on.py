@@ -23,6 +23,8 @@ from tollway.app.subscription_mirror import SubscriptionMirror
 from tollway.app.usage_export import UsageExport
 from tollway.billing.payments.results import Capability
 
+pytestmark = pytest.mark.one_database
+
 
 class Flaky:
     """Fails in each of these ways once; then it ends the loop that calls it."""

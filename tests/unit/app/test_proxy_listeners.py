@@ -7,6 +7,8 @@ import pytest
 from tollway.app.proxy_listeners import ProxyListener, parse_proxy_listeners
 from tollway.app.settings import Settings
 
+pytestmark = pytest.mark.one_database
+
 
 def test_addresses_and_flags_are_read_and_written_back() -> None:
     text = "0.0.0.0:8000, 0.0.0.0:8443 ssl http2, [::]:8000 proxy_protocol backlog=64"

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_database
+
 _ANYWHERE = tuple(f"TOLLWAY_{name}_LISTEN" for name in ("PROXY", "ADMIN", "CONSOLE", "PORTAL", "STATUS"))
 
 

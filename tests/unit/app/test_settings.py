@@ -14,6 +14,8 @@ from tollway.app.traffic import traffic_options
 from tollway.kernel.clock import SystemClock
 from tollway.kernel.errors import InvalidInput
 
+pytestmark = pytest.mark.one_database
+
 _PAGE = Path(__file__).parents[3] / "docs" / "seller" / "settings.md"
 
 

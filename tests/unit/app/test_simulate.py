@@ -13,6 +13,8 @@ from tollway.app.simulate import Simulation, simulate
 from tollway.kernel.errors import InvalidInput, NotFound
 from tollway.metering.access_log.tally import ConsumerField
 
+pytestmark = pytest.mark.one_database
+
 ROOT = Path(__file__).parents[3]
 REAL_LOG = ROOT / "demo" / "data" / "apache_access_log.gz"
 CATALOG = """\

@@ -14,6 +14,8 @@ import pytest
 
 from tollway.app.supervisor import Child, Supervisor
 
+pytestmark = pytest.mark.one_database
+
 
 def _python(code: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL)

@@ -7,6 +7,8 @@ import pytest
 from tollway.catalog.canonical import meter_data, meter_from_data
 from tollway.catalog.models import CompletionRule
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.mark.parametrize("aggregation", [{}, {"aggregation": "sum", "sum": "units"}])
 @pytest.mark.parametrize("completion", [None, *CompletionRule])

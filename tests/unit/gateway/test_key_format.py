@@ -12,6 +12,8 @@ from tollway.gateway.key_format import check_brand, checksum, is_well_formed, mi
 from tollway.kernel.errors import InvalidInput
 from tollway.kernel.mode import Mode
 
+pytestmark = pytest.mark.one_database
+
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 

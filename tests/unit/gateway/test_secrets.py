@@ -11,6 +11,8 @@ from tollway.gateway.schema.violation import Violation
 from tollway.gateway.secrets import KeyVault, derive_keys
 from tollway.kernel.errors import Conflict
 
+pytestmark = pytest.mark.one_database
+
 SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event as sql_event
 
-from tests.support.databases import url_of
+from tests.support.databases import ON_POSTGRESQL, migrated
 from tests.unit.metering.fakes import NODE, NOON, FakeLog, FixedMeters, event, meter
 from tests.unit.metering.test_intake import caught_up, intake
 from tollway.kernel.instants import to_micros
 from tollway.metering.intake import Intake
 from tollway.metering.meters import Aggregation, Dimension, MeterFilter, SummedField
 from tollway.metering.models import ShardId, UsageEvent, bucket_of
-from tollway.storage.database import USAGE, Database
+from tollway.storage.database import Database
 from tollway.storage.metering import SqlUsageStorage
 from tollway.storage.tables import metering as tables
 
@@ -57,9 +57,7 @@ class Crashed(Exception):
 @contextmanager
 def _storage() -> Iterator[tuple[Database, SqlUsageStorage]]:
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(url_of(Path(folder), "usage"), "usage")
-        with database.write() as connection:
-            USAGE.create_all(connection)
+        database = migrated(Path(folder), "usage")
         yield database, SqlUsageStorage(database)
         database.close()
 
@@ -111,7 +109,7 @@ def _stored(database: Database) -> Counter[tuple[Any, ...]]:
     return +Counter({(row.bucket, row.consumer, row.meter[-1], row.dimensions): row.quantity for row in rows})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20 if ON_POSTGRESQL else 60, deadline=None)
 @given(acts=st.lists(APPEND | STEP | CRASH, max_size=25))
 def test_every_event_counts_exactly_once(acts: list[tuple[Any, ...]]) -> None:
     log = FakeLog()

@@ -11,6 +11,8 @@ from tollway.kernel.errors import InvalidInput, TollwayError
 from tollway.web.ui.assets import Assets
 from tollway.web.ui.brand import Brand, Link, Logo
 
+pytestmark = pytest.mark.one_database
+
 
 def _ask(assets: Assets, url: str, encoding: str = "") -> tuple[bytes, dict[str, str]] | None:
     scope = {"type": "http", "headers": [(b"accept-encoding", encoding.encode())]}

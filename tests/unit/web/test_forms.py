@@ -12,6 +12,8 @@ from tollway.gateway.errors import SchemaViolation
 from tollway.gateway.schema.fields import Array, Boolean, Foreign, Integer, Map, Number, Record, String
 from tollway.web.admin.forms import parse, typed
 
+pytestmark = pytest.mark.one_database
+
 RECORD = Record(
     fields={
         "name": String(),

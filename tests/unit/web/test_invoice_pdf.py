@@ -14,6 +14,8 @@ import pytest
 
 from tollway.web.invoice.pdf import invoice_pdf
 
+pytestmark = pytest.mark.one_database
+
 HOSTILE = "(Tj) ET\nendstream <script>x</script> \\) \x00\x1b \u202eevil {nb} %PDF /JS"
 
 

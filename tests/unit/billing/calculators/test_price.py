@@ -11,6 +11,8 @@ import pytest
 from tollway.billing.calculators.answer import answer_line
 from tollway.billing.calculators.price import calculate_price
 
+pytestmark = pytest.mark.one_database
+
 USD = {"id": 7, "currency": "USD"}
 TIERS = [
     {"up_to": "100", "unit_amount": "1", "flat_amount": "5"},

@@ -11,6 +11,8 @@ from tollway.billing.calculators.answer import answer_line
 from tollway.billing.calculators.periods import calculate_boundary
 from tollway.billing.calculators.prorate import calculate_proration
 
+pytestmark = pytest.mark.one_database
+
 
 def prorate(**question: object) -> dict[str, Any]:
     return answer_line(json.dumps({"id": "p", **question}).encode(), calculate_proration)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from tollway.catalog.prices import Flat, Graduated, Model, Percentage, Price, Te
 from tollway.kernel.currency import currency
 from tollway.kernel.exact import texts
 from tollway.kernel.money import Money, total
+
+pytestmark = pytest.mark.one_database
 
 USD = currency("USD")
 

@@ -14,6 +14,8 @@ from tollway.kernel.errors import InvalidInput
 from tollway.metering.access_log import source
 from tollway.metering.access_log.tally import ConsumerField, RequestKind, Tally, tally_log
 
+pytestmark = pytest.mark.one_database
+
 TIME = "[17/May/2015:10:05:03 +0000]"
 GOOD = f'9.9.9.9 - ann {TIME} "GET /a?b=1 HTTP/1.1" 200 12 "http://x/\\"y\\"" "agent"\n'
 

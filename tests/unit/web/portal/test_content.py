@@ -13,6 +13,8 @@ from tollway.cli.main import app
 from tollway.web.portal.content.folder import ContentFolder, read_content
 from tollway.web.portal.content.model import PortalFile
 
+pytestmark = pytest.mark.one_database
+
 _ROOT = Path(__file__).parents[4]
 
 

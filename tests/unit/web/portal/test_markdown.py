@@ -10,6 +10,8 @@ import pytest
 from tollway.web.portal.content.markdown import Heading, markdown_inline, markdown_page, markdown_text
 from tollway.web.ui.highlight import highlighted
 
+pytestmark = pytest.mark.one_database
+
 _KNOWN = {
     "p",
     "h2",
