@@ -1,8 +1,12 @@
 //! From the base as control writes it to the base that requests meet. The same code judges a candidate before control
 //! commits it, so what a gateway would refuse is never stored.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
 
 use super::error::{ConfigError, parse};
 use super::model::{Base, Consumer, Credential, Group, Route, RoutePlugins, Shop, Upstream};
@@ -13,8 +17,11 @@ use crate::plugins::{Instance, Plugin};
 use crate::router::Router;
 use crate::tls::certificates::Certificates;
 use crate::tls::client::{self, Authorities, ClientTls, Wish};
-use crate::tls::server::HTTP1;
+use crate::tls::server::{HTTP1, HTTP2};
 use crate::uuid::Uuid;
+
+/// What the kernel takes, with the NUL behind it.
+const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Compiles a base.
 pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
@@ -139,7 +146,10 @@ impl Trust<'_> {
             depth: row.tls_verify_depth,
             authorities: row.ca_certificates.as_deref(),
             client_certificate: own.or(policy.and_then(|policy| policy.client_certificate)),
-            protocols: &[HTTP1],
+            protocols: match row.protocol {
+                wire::Protocol::Grpc | wire::Protocol::Grpcs => &[HTTP2],
+                wire::Protocol::Http | wire::Protocol::Https => &[HTTP1],
+            },
         };
         ClientTls::compile(wish, self.certificates, &self.authorities)
     }
@@ -213,15 +223,11 @@ fn groups(wire: &wire::Base) -> Result<HashMap<Uuid, Group>, ConfigError> {
 }
 
 fn upstream(row: &wire::Service, tls: ClientTls) -> Result<Upstream, ConfigError> {
-    let host = row.host.trim_start_matches('[').trim_end_matches(']');
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
-    if host.is_empty() || !host.bytes().all(is_host) {
-        return Err(ConfigError::new(
-            "host",
-            "not a host name or an address",
-            "give a name such as api.example.com, or an address",
-        ));
-    }
+    let Callee {
+        host,
+        socket,
+        server_name,
+    } = Callee::read(row)?;
     if row.port == 0 {
         return Err(ConfigError::new("port", "0 is no port", "give 1 to 65535"));
     }
@@ -249,34 +255,24 @@ fn upstream(row: &wire::Service, tls: ClientTls) -> Result<Upstream, ConfigError
             "start it with /, and percent-encode what isn't printable ASCII",
         ));
     }
-    let plain = matches!(row.protocol, wire::Protocol::Http | wire::Protocol::Grpc);
-    if !plain {
-        // Plain text must not go where TLS is expected: it would show the callers' requests to the network.
-        return Err(ConfigError::new(
-            "protocol",
-            "TLS towards an upstream isn't spoken yet",
-            "use http, over a network that you trust",
-        ));
-    }
-    let bracketed = if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    };
     let (tls, own_port) = match row.protocol {
         wire::Protocol::Http | wire::Protocol::Grpc => (None, 80),
         wire::Protocol::Https | wire::Protocol::Grpcs => (Some(Arc::new(tls)), 443),
+    };
+    let authority = match &socket {
+        // What nginx says of a socket: there is no name that it could be called by.
+        Some(_) => "localhost".into(),
+        None if row.port == own_port => bracketed(host).into(),
+        None => format!("{}:{}", bracketed(host), row.port).into(),
     };
     Ok(Upstream {
         service: row.id,
         host: host.into(),
         port: row.port,
         tls,
-        authority: if row.port == own_port {
-            bracketed.into()
-        } else {
-            format!("{bracketed}:{}", row.port).into()
-        },
+        socket,
+        server_name,
+        authority,
         http2: matches!(row.protocol, wire::Protocol::Grpc | wire::Protocol::Grpcs),
         path: path.into(),
         connect_timeout: row.connect_timeout,
@@ -285,6 +281,73 @@ fn upstream(row: &wire::Service, tls: ClientTls) -> Result<Upstream, ConfigError
         retries: row.retries,
         balanced: None,
     })
+}
+
+/// What a service's host says.
+struct Callee<'a> {
+    host: &'a str,
+    socket: Option<Arc<Path>>,
+    /// Where it is called over TLS.
+    server_name: Option<Arc<ServerName<'static>>>,
+}
+
+impl<'a> Callee<'a> {
+    fn read(row: &'a wire::Service) -> Result<Self, ConfigError> {
+        let fault = |problem: &str, fix: &str| Err(ConfigError::new("host", problem, fix));
+        let is_tls = matches!(row.protocol, wire::Protocol::Https | wire::Protocol::Grpcs);
+        if let Some(path) = row.host.strip_prefix("unix:") {
+            let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+            if !is_path || path.len() > LONGEST_SOCKET_PATH {
+                return fault(
+                    "not the path of a Unix socket",
+                    "give unix: and an absolute path of at most 107 printable characters",
+                );
+            }
+            if is_tls {
+                return fault(
+                    "TLS isn't spoken over a Unix socket",
+                    "use the protocol http: nobody else hears what goes over it",
+                );
+            }
+            return Ok(Self {
+                host: &row.host,
+                socket: Some(Path::new(path).into()),
+                server_name: None,
+            });
+        }
+        let host = row.host.trim_start_matches('[').trim_end_matches(']');
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
+        if host.is_empty() || !host.bytes().all(is_host) {
+            return fault(
+                "not a host name or an address",
+                "give a name such as api.example.com, or an address",
+            );
+        }
+        let server_name = match ServerName::try_from(host.to_ascii_lowercase()) {
+            _ if !is_tls => None,
+            Ok(name) => Some(Arc::new(name)),
+            Err(_) => {
+                return fault(
+                    "not a name that a certificate can have",
+                    "give a DNS name or an address",
+                );
+            }
+        };
+        Ok(Self {
+            host,
+            socket: None,
+            server_name,
+        })
+    }
+}
+
+/// As it is written in front of a port.
+fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') {
+        format!("[{host}]").into()
+    } else {
+        host.into()
+    }
 }
 
 fn route(

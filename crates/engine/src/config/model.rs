@@ -1,9 +1,11 @@
 //! The configuration as requests meet it: immutable, compiled, everything looked up beforehand.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use regex::bytes::Regex;
+use rustls::pki_types::ServerName;
 
 use super::cow_map::{CowMap, Key};
 use super::error::ConfigError;
@@ -105,6 +107,10 @@ pub struct Upstream {
     /// A name or an address; an IPv6 address without brackets.
     pub host: Box<str>,
     pub port: u16,
+    /// The Unix socket that is called instead.
+    pub socket: Option<Arc<Path>>,
+    /// The host, as what the upstream has to prove over TLS.
+    pub server_name: Option<Arc<ServerName<'static>>>,
     /// How it is called over TLS; none where it is called in plain text.
     pub tls: Option<Arc<ClientTls>>,
     /// What `Host` says towards it: the host, with the port where it isn't the protocol's own.

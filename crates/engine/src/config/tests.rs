@@ -37,9 +37,46 @@ fn fault_of(change: impl FnOnce(&mut Value)) -> String {
 type Case = (fn(&mut Value), &'static str);
 
 #[test]
+fn faults_of_tls_name_place_problem_and_fix() {
+    let cases: [Case; 6] = [
+        (
+            |b| b["services"][0]["ca_certificates"] = json!([id(9)]),
+            "services[0].ca_certificates[0]: there is no CA certificate 0909",
+        ),
+        (
+            |b| b["services"][0]["client_certificate"] = json!({"id": id(9)}),
+            "services[0].client_certificate.id: there is no certificate 0909",
+        ),
+        (
+            |b| {
+                b["services"][0]["protocol"] = json!("https");
+                b["services"][0]["host"] = json!("unix:/run/a.sock");
+            },
+            "services[0].host: TLS isn't spoken over a Unix socket",
+        ),
+        (
+            |b| b["services"][0]["host"] = json!("unix:run/a.sock"),
+            "services[0].host: not the path of a Unix socket",
+        ),
+        (
+            |b| b["ca_certificates"] = json!([{"id": id(9), "cert": "x", "tags": null}]),
+            "ca_certificates[0].cert: there is no certificate in it",
+        ),
+        (
+            |b| b["routes"][0]["snis"] = json!(["a:1"]),
+            "routes[0].snis[0]: not a name as a TLS handshake has it",
+        ),
+    ];
+    for (change, wanted) in cases {
+        let fault = fault_of(change);
+        assert!(fault.starts_with(wanted), "{fault}");
+    }
+}
+
+#[test]
 fn faults_name_place_problem_and_fix() {
     assert_eq!(fault_of(|_| {}), "accepted");
-    let cases: [Case; 19] = [
+    let cases: [Case; 18] = [
         (
             |b| b["routes"][0]["paths"] = json!(["a"]),
             "routes[0].paths[0]: neither a prefix nor a pattern; ",
@@ -71,10 +108,6 @@ fn faults_name_place_problem_and_fix() {
         (
             |b| b["services"][0]["host"] = json!("a b"),
             "services[0].host: not a host name",
-        ),
-        (
-            |b| b["services"][0]["protocol"] = json!("https"),
-            "services[0].protocol: TLS towards an upstream isn't",
         ),
         (
             |b| b["services"][0]["protocol"] = json!("tcp"),

@@ -78,22 +78,27 @@ impl Exchange {
         }
     }
 
+    /// What the client asked for, where the upstream is told the same.
+    #[must_use]
+    pub fn preserved_host<'a>(&self, host: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        host.filter(|_| self.route().is_some_and(|route| route.preserve_host))
+    }
+
+    /// What balancing says of it instead of the service.
+    #[must_use]
+    pub fn chosen_host(&self) -> Option<&[u8]> {
+        Some(&*self.balancing.host).filter(|chosen| !chosen.is_empty())
+    }
+
     /// Writes what `Host` says towards the upstream.
     pub fn write_host<H>(&self, head: &RequestHead<'_, H>, out: &mut Vec<u8>) {
         let route = self.route();
         let upstream = route.and_then(|route| route.upstream.as_ref());
-        let own = match &*self.balancing.host {
-            [] => upstream
-                .map_or("", |upstream| &upstream.authority)
-                .as_bytes(),
-            chosen => chosen,
-        };
-        let preserves = route.is_some_and(|route| route.preserve_host);
-        out.extend_from_slice(if preserves {
-            head.host.unwrap_or(own)
-        } else {
-            own
-        });
+        let own = upstream
+            .map_or("", |upstream| &upstream.authority)
+            .as_bytes();
+        let told = self.preserved_host(head.host);
+        out.extend_from_slice(told.or(self.chosen_host()).unwrap_or(own));
     }
 
     /// Whether a client's header line goes to the upstream. (Hop-by-hop lines and `Host` aren't asked about.)

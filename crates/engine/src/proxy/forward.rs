@@ -6,6 +6,7 @@ use super::bill::{Bill, Opening};
 use super::body::Body;
 use super::connection::Client;
 use super::desk::Desk;
+use super::dial::server_name;
 use super::exchange::After;
 use super::framing::BodyLength;
 use super::heads_out::{delivery, end_head, push_date, write_response};
@@ -32,7 +33,9 @@ pub(super) async fn forward(
         AnswerKind::Unavailable
     })?;
     let sent = worker.now();
-    let mut attempts = Attempts::default();
+    let host = (desk.request.host).map(|host| host.of_head(desk.input.head()));
+    let host = desk.exchange.preserved_host(host);
+    let mut attempts = Attempts::new(host.and_then(|host| server_name(upstream, Some(host))));
     let mut way = Way::open(client, desk, upstream, &mut attempts).await?;
     if let Err(failure) = way.await_head(client, desk, &mut attempts).await {
         attempts.failed(worker, failure);

@@ -10,7 +10,7 @@
 //! | [`stream`] | what connections run over |
 //! | [`connection`] | one client: request after request |
 //! | [`exchange`] | one request: judged, then answered or forwarded |
-//! | [`forward`], [`upstream`], [`way`], [`body`] | forwarding, both directions at once |
+//! | [`forward`], [`upstream`], [`dial`], [`way`], [`body`] | forwarding, both directions at once |
 //! | [`request_side`], [`response_side`] | one direction each: state machines over two sockets |
 //! | [`tunnel`], [`half`] | after a 101: bytes both ways |
 //! | [`bill`] | the usage event, before the last byte leaves |
@@ -26,6 +26,7 @@ pub mod clock;
 mod connection;
 mod date;
 mod desk;
+pub mod dial;
 mod exchange;
 mod forward;
 pub mod framing;

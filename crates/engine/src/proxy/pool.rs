@@ -1,9 +1,9 @@
-//! A worker's unused upstream connections, kept by address.
+//! A worker's unused upstream connections, kept by destination.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
+use super::dial::Destination;
 use super::stream::Stream;
 use super::timers::Millis;
 
@@ -11,7 +11,7 @@ use super::timers::Millis;
 /// quiet hour lets the others run out.
 #[derive(Debug)]
 pub struct Pool {
-    idle: RefCell<HashMap<SocketAddr, Vec<Idle>>>,
+    idle: RefCell<HashMap<Destination, Vec<Idle>>>,
     most_per_address: usize,
     idle_ms: Millis,
     age_ms: Millis,
@@ -36,11 +36,11 @@ impl Pool {
         }
     }
 
-    /// A connection to `address` that, as far as is known here, is still open, and when it was made.
+    /// A connection to `destination` that, as far as is known here, is still open, and when it was made.
     #[must_use]
-    pub fn take(&self, address: SocketAddr) -> Option<(Stream, Millis)> {
+    pub fn take(&self, destination: &Destination) -> Option<(Stream, Millis)> {
         let mut idle = self.idle.borrow_mut();
-        let connections = idle.get_mut(&address)?;
+        let connections = idle.get_mut(destination)?;
         while let Some(Idle {
             mut stream, born, ..
         }) = connections.pop()
@@ -53,13 +53,13 @@ impl Pool {
     }
 
     /// Keeps a connection, made at `born`, whose last answer was read to its end.
-    pub fn keep(&self, address: SocketAddr, stream: Stream, born: Millis, now: Millis) {
+    pub fn keep(&self, destination: Destination, stream: Stream, born: Millis, now: Millis) {
         let too_old = born.saturating_add(self.age_ms);
         if now >= too_old {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let connections = idle.entry(address).or_default();
+        let connections = idle.entry(destination).or_default();
         if connections.len() < self.most_per_address {
             connections.push(Idle {
                 stream,
@@ -87,7 +87,16 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::dial::Address;
+    use std::net::SocketAddr;
     use tokio::net::{TcpListener, TcpStream};
+
+    fn plain(address: SocketAddr) -> Destination {
+        Destination {
+            address: Address::Tcp(address),
+            tls: None,
+        }
+    }
 
     async fn connect(address: SocketAddr) -> std::io::Result<Stream> {
         TcpStream::connect(address).await.map(Stream::Tcp)
@@ -109,17 +118,17 @@ mod tests {
             let pool = Pool::new(8, 1000, 60_000);
             let mut others = Vec::new();
             for _ in 0..2 {
-                pool.keep(address, connect(address).await?, 0, 0);
+                pool.keep(plain(address), connect(address).await?, 0, 0);
                 others.push(listener.accept().await?.0);
             }
             drop(others.pop());
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            let taken = pool.take(address).map(|(stream, _)| match stream {
+            let taken = pool.take(&plain(address)).map(|(stream, _)| match stream {
                 Stream::Tcp(stream) => stream.local_addr().unwrap(),
                 other => panic!("{other:?}"),
             });
             assert_eq!(taken, Some(others[0].peer_addr()?), "the open one");
-            assert!(pool.take(address).is_none());
+            assert!(pool.take(&plain(address)).is_none());
             Ok(())
         });
     }
@@ -130,20 +139,20 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
             let pool = Pool::new(1, 1000, 60_000);
-            pool.keep(address, connect(address).await?, 0, 0);
-            pool.keep(address, connect(address).await?, 0, 0);
+            pool.keep(plain(address), connect(address).await?, 0, 0);
+            pool.keep(plain(address), connect(address).await?, 0, 0);
             assert_eq!(pool.len(), 1);
             pool.sweep(999);
             assert_eq!(pool.len(), 1);
             pool.sweep(1000);
             assert_eq!(pool.len(), 0);
             // However busy it is, one day it is too old.
-            pool.keep(address, connect(address).await?, 0, 59_500);
+            pool.keep(plain(address), connect(address).await?, 0, 59_500);
             pool.sweep(59_999);
             assert_eq!(pool.len(), 1);
             pool.sweep(60_000);
             assert_eq!(pool.len(), 0);
-            pool.keep(address, connect(address).await?, 0, 60_000);
+            pool.keep(plain(address), connect(address).await?, 0, 60_000);
             assert_eq!(pool.len(), 0);
             Ok(())
         });

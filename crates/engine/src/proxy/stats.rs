@@ -75,6 +75,8 @@ pub struct WorkerStats {
     pub log_refusals: Counter,
     /// Unused upstream connections kept now.
     pub upstream_idle: Counter,
+    /// Handshakes with upstreams that failed, by [`TlsFault`](super::dial::TlsFault).
+    pub upstream_tls_faults: [Counter; 6],
     /// Dealings with Redis.
     pub redis: Arc<RedisStats>,
 }

@@ -1,13 +1,14 @@
 //! Getting a connection to an upstream: one kept from before, or a new one, tried as often as its service says and the
 //! budget allows, each time at another address if there is one.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use rustls::pki_types::ServerName;
 
 use super::answers::Failure;
 use super::budget::Budget;
+use super::dial::{Address, Destination, DialFault, server_name};
 use super::seats::{Seated, first_answer};
 use super::stream::Stream;
 use super::timers::Millis;
@@ -22,7 +23,7 @@ const FIRST_ANSWER: Duration = Duration::from_secs(5);
 /// A connection ready for a request.
 pub(super) struct Connected {
     pub stream: Stream,
-    pub address: SocketAddr,
+    pub destination: Destination,
     /// It served requests before, so it may turn out to be closed already.
     pub reused: bool,
     /// When it was made.
@@ -34,6 +35,8 @@ pub(super) struct Connected {
 /// The tries that one exchange makes.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
+    /// What the upstream has to prove by the client's `Host`, where it is told that.
+    name: Option<Arc<ServerName<'static>>>,
     made: u16,
     failed: u16,
     balanced: Option<Balanced>,
@@ -50,6 +53,14 @@ struct Balanced {
 }
 
 impl Attempts {
+    /// None yet. An upstream that is called over TLS has to prove `name`, where there is one, else its own.
+    pub fn new(name: Option<Arc<ServerName<'static>>>) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
+
     /// How many there were, for the usage event.
     pub fn count(&self) -> u8 {
         u8::try_from(self.made).unwrap_or(u8::MAX)
@@ -71,8 +82,9 @@ impl Attempts {
         self.renamed = false;
         loop {
             let address = self.place(worker, upstream, exchange).await?;
+            let destination = self.destination(address, upstream, exchange);
             self.made = self.made.saturating_add(1);
-            let kind = match open(worker, upstream, address, may_reuse).await {
+            let kind = match open(worker, upstream, destination, may_reuse).await {
                 Ok(connected) => {
                     self.connected(worker, connected.reused);
                     return Ok(Connected {
@@ -173,7 +185,10 @@ impl Attempts {
         worker: &Worker,
         upstream: &Upstream,
         exchange: &mut Exchange,
-    ) -> Result<SocketAddr, Failure> {
+    ) -> Result<Address, Failure> {
+        if let Some(path) = &upstream.socket {
+            return Ok(Address::Unix(Arc::clone(path)));
+        }
         if upstream.balanced.is_some() {
             return self.choose(worker, upstream, exchange).await;
         }
@@ -182,7 +197,9 @@ impl Attempts {
             .resolver
             .resolve(host, port, self.failed.into(), now)
             .await;
-        found.map_err(|_| AnswerKind::UpstreamUnresolved.into())
+        found
+            .map(Address::Tcp)
+            .map_err(|_| AnswerKind::UpstreamUnresolved.into())
     }
 
     async fn choose(
@@ -190,7 +207,7 @@ impl Attempts {
         worker: &Worker,
         upstream: &Upstream,
         exchange: &mut Exchange,
-    ) -> Result<SocketAddr, Failure> {
+    ) -> Result<Address, Failure> {
         if self.balanced.is_none() {
             let (place, balancer) = exchange.balancer().ok_or(AnswerKind::NoTarget)?;
             let mut members = worker.seats.members(place, balancer);
@@ -217,61 +234,78 @@ impl Attempts {
         let foreign_port = upstream.foreign_port(endpoint.address.port());
         let (name, port) = own.map_or((&*endpoint.name, foreign_port), |own| (own, None));
         self.renamed |= exchange.direct(name, port);
-        let address = endpoint.address;
+        let address = Address::Tcp(endpoint.address);
         balanced.current = Some((choice, InFlight::new(endpoint)));
         Ok(address)
     }
+
+    fn destination(
+        &self,
+        address: Address,
+        upstream: &Upstream,
+        exchange: &Exchange,
+    ) -> Destination {
+        let tls = upstream.tls.as_ref().and_then(|tls| {
+            let name = self.name.clone();
+            let name = name.or_else(|| server_name(upstream, exchange.chosen_host()));
+            Some((tls.kind(), name?))
+        });
+        Destination { address, tls }
+    }
 }
 
-/// A connection to `address`, kept or new.
+/// A connection to `destination`, kept or new.
 async fn open(
     worker: &Worker,
     upstream: &Upstream,
-    address: SocketAddr,
+    destination: Destination,
     may_reuse: bool,
 ) -> Result<Connected, AnswerKind> {
-    let key = (address, upstream.service);
     let kept = || {
         if upstream.http2 {
             // Its age is its link's.
             worker
                 .links
-                .take(&key)
+                .take(&destination)
                 .map(|stream| (stream, worker.timers.now()))
         } else {
-            worker.pool.take(address)
+            worker.pool.take(&destination)
         }
     };
     if may_reuse && let Some((stream, born)) = kept() {
         worker.stats.reused.increment();
         return Ok(Connected {
             stream,
-            address,
+            destination,
             reused: true,
             born,
             renamed: false,
         });
     }
     let timeout = Duration::from_millis(upstream.connect_timeout.into());
-    match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) if stream.set_nodelay(true).is_ok() => {
-            worker.stats.connects.increment();
-            let mut stream = Stream::Tcp(stream);
-            if upstream.http2 {
-                let begun = worker.begin_http2(key, stream).await;
-                stream = begun.map_err(|_| AnswerKind::UpstreamInvalid)?;
-            }
-            Ok(Connected {
-                stream,
-                address,
-                reused: false,
-                born: worker.timers.now(),
-                renamed: false,
-            })
+    let dialled = (worker.dialer)
+        .connect(&destination, upstream.tls.as_deref(), timeout)
+        .await;
+    let mut stream = dialled.map_err(|fault| match fault {
+        DialFault::Timeout => AnswerKind::UpstreamTimeout,
+        DialFault::Connect => AnswerKind::UpstreamInvalid,
+        DialFault::Tls(fault) => {
+            fault.counter(&worker.stats).increment();
+            AnswerKind::UpstreamInvalid
         }
-        Ok(_) => Err(AnswerKind::UpstreamInvalid),
-        Err(_) => Err(AnswerKind::UpstreamTimeout),
+    })?;
+    worker.stats.connects.increment();
+    if upstream.http2 {
+        let begun = worker.begin_http2(destination.clone(), stream).await;
+        stream = begun.map_err(|_| AnswerKind::UpstreamInvalid)?;
     }
+    Ok(Connected {
+        stream,
+        destination,
+        reused: false,
+        born: worker.timers.now(),
+        renamed: false,
+    })
 }
 
 fn moment(worker: &Worker) -> Moment {

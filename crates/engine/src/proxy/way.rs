@@ -1,13 +1,13 @@
 //! The way between one client and one upstream: both directions at once, up to the answer's head.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use super::answers::Failure;
 use super::buffers::{Buffer, MOST_BUFFERED};
 use super::connection::Client;
 use super::desk::Desk;
+use super::dial::Destination;
 use super::framing::BodyLength;
 use super::heads_out::{write_interim, write_request};
 use super::outgoing::Outgoing;
@@ -29,7 +29,7 @@ pub(super) struct Way<'a> {
     pub connection: UpstreamStream,
     pub request: RequestSide,
     pub response: ResponseSide,
-    address: SocketAddr,
+    destination: Destination,
     born: Millis,
     /// Bytes of the request's head, at the start of what is sent.
     head: usize,
@@ -87,7 +87,7 @@ impl<'a> Way<'a> {
             },
             request,
             response: ResponseSide::default(),
-            address: connected.address,
+            destination: connected.destination,
             born: connected.born,
             head,
             maybe_stale: connected.reused,
@@ -132,7 +132,7 @@ impl<'a> Way<'a> {
                         stream: fresh.stream,
                         input: None,
                     };
-                    (self.address, self.born) = (fresh.address, fresh.born);
+                    (self.destination, self.born) = (fresh.destination, fresh.born);
                     self.maybe_stale = false;
                     self.response = ResponseSide::default();
                 }
@@ -202,7 +202,7 @@ impl<'a> Way<'a> {
         if keep_alive && at_end && self.request.was_sent() {
             worker
                 .pool
-                .keep(self.address, stream, self.born, worker.timers.now());
+                .keep(self.destination, stream, self.born, worker.timers.now());
         }
     }
 

@@ -16,7 +16,8 @@ use super::clock::Clock;
 use super::connection;
 use super::date::DateCache;
 use super::desk::Desks;
-use super::h2::{self, Links};
+use super::dial::{Destination, Dialer};
+use super::h2::Links;
 use super::head::HeadLimits;
 use super::heads_out::Peer;
 use super::pool::Pool;
@@ -71,6 +72,7 @@ pub struct Worker {
     pub(super) retry_rates: Rates,
     /// How long a target that is out rests before a request tries it.
     pub(super) pauses: Pauses,
+    pub(super) dialer: Dialer,
     pub(super) buffers: BufferPool,
     pub(super) desks: Desks,
     pub(super) resolver: Resolver,
@@ -123,6 +125,7 @@ impl Worker {
                 first: timeouts.trial_pause_ms * 1000,
                 most: timeouts.trial_pause_most_ms * 1000,
             },
+            dialer: Dialer::new(true),
             buffers: BufferPool::default(),
             desks: Desks::default(),
             resolver: Resolver::default(),
@@ -160,11 +163,15 @@ impl Worker {
     }
 
     /// Begins to speak HTTP/2 over a new connection to an upstream, and gives its first stream.
-    pub(super) async fn begin_http2(&self, key: h2::Key, stream: Stream) -> io::Result<Stream> {
+    pub(super) async fn begin_http2(
+        &self,
+        destination: Destination,
+        stream: Stream,
+    ) -> io::Result<Stream> {
         let bytes = self.head_limits.bytes;
         let idle_ms = self.timeouts.upstream_idle_ms;
         self.links
-            .begin(key, stream, bytes, idle_ms, &self.timers)
+            .begin(destination, stream, bytes, idle_ms, &self.timers)
             .await
     }
 

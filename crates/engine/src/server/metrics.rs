@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 
 use super::status::Facts;
 use crate::phases::AnswerKind;
+use crate::proxy::dial::TlsFault;
 use crate::proxy::stats::{Counter, WorkerStats};
 use crate::redis::{BUCKETS, RedisStats};
 use crate::usage_log::ShardHealth;
@@ -127,6 +128,13 @@ fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
             r#"kind="broken_off""#,
             total(|stats| &stats.events_upstream_abort),
         );
+    let name = "tollway_upstream_tls_failures_total";
+    let help = "TLS handshakes with upstreams that failed, by reason.";
+    page.family(name, "counter", help);
+    for fault in TlsFault::ALL {
+        let failed = sum(stats, |stats| fault.counter(stats));
+        page.sample(name, &format!("reason=\"{}\"", fault.name()), failed);
+    }
     page.single(
         "tollway_upstream_repeats_total",
         "counter",

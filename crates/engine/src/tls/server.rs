@@ -14,6 +14,9 @@ use crate::config::{Config, ConfigStore};
 /// What is spoken over TLS without HTTP/2.
 pub const HTTP1: &[u8] = b"http/1.1";
 
+/// HTTP/2, in the words of ALPN.
+pub const HTTP2: &[u8] = b"h2";
+
 /// The configuration of handshakes with clients: TLS 1.2 and 1.3, a certificate by SNI from the newest configuration.
 /// `protocols` are those of ALPN, the preferred first.
 ///

@@ -11,6 +11,7 @@ pub mod client;
 pub mod corpus;
 pub mod grpc;
 pub mod http2;
+pub mod tls;
 pub mod upstream;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,8 @@ pub struct Setup {
     pub plugins: Value,
     /// The upstreams that services may name.
     pub upstreams: Value,
+    /// Laid over the rest of the base.
+    pub base: Value,
     /// Rows of the keyed tables, by table.
     pub rows: Vec<(&'static str, Value)>,
 }
@@ -101,7 +104,15 @@ fn base(upstream: SocketAddr, setup: &Setup) -> Value {
             onto[name] = value.clone();
         }
     }
-    json!({"services": [service], "routes": [route], "consumer_groups": [], "plugins": setup.plugins, "upstreams": setup.upstreams, "offers": [], "portal_url": null})
+    let mut base = json!({
+        "services": [service], "routes": [route], "consumer_groups": [], "plugins": setup.plugins,
+        "upstreams": setup.upstreams,
+        "offers": [], "portal_url": null,
+    });
+    for (name, value) in setup.base.as_object().unwrap() {
+        base[name] = value.clone();
+    }
+    base
 }
 
 impl Gateway {
@@ -119,6 +130,7 @@ impl Gateway {
             route: json!({}),
             plugins: json!([]),
             upstreams: json!([]),
+            base: json!({}),
             rows: Vec::new(),
         };
         change(&mut setup);

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future as _, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -17,9 +16,9 @@ use http::uri::Scheme;
 use super::asked::Asked;
 use super::fault::broken;
 use super::wire::Wire;
+use crate::proxy::dial::Destination;
 use crate::proxy::stream::Stream;
 use crate::proxy::timers::{Alarm, Millis, Timers};
-use crate::uuid::Uuid;
 
 /// Exchanges on one connection, where the upstream would take more.
 const MOST_STREAMS: u32 = 64;
@@ -42,13 +41,10 @@ const PONG_MS: Millis = 10_000;
 /// Not again before: gRPC servers hang up on who asks more often than every five minutes.
 const PING_PAUSE_MS: Millis = 310_000;
 
-/// What a connection is for: services don't share them, as their TLS differs.
-pub type Key = (SocketAddr, Uuid);
-
-/// Connections by what they are for.
+/// Connections by where they lead.
 #[derive(Debug, Default)]
 pub struct Links {
-    known: RefCell<HashMap<Key, Vec<Rc<Link>>>>,
+    known: RefCell<HashMap<Destination, Vec<Rc<Link>>>>,
 }
 
 /// One connection.
@@ -66,9 +62,9 @@ struct Link {
 impl Links {
     /// A stream on a connection that has room for it.
     #[must_use]
-    pub fn take(&self, key: &Key) -> Option<Stream> {
+    pub fn take(&self, destination: &Destination) -> Option<Stream> {
         let mut known = self.known.borrow_mut();
-        let links = known.get_mut(key)?;
+        let links = known.get_mut(destination)?;
         links.retain(|link| link.is_welcoming());
         let link = links.iter().find(|link| link.has_room())?;
         Some(link.ask())
@@ -80,7 +76,7 @@ impl Links {
     /// The connection's.
     pub async fn begin(
         &self,
-        key: Key,
+        destination: Destination,
         stream: Stream,
         head_bytes: usize,
         idle_ms: Millis,
@@ -125,7 +121,7 @@ impl Links {
         });
         let first = link.ask();
         let mut known = self.known.borrow_mut();
-        known.entry(key).or_default().push(link);
+        known.entry(destination).or_default().push(link);
         Ok(first)
     }
 

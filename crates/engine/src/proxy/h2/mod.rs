@@ -23,7 +23,7 @@ mod wire;
 
 pub use accepted::Accepted;
 pub use asked::Asked;
-pub(super) use client::{Key, Links};
+pub(super) use client::Links;
 pub(super) use server::serve;
 
 /// How a connection of HTTP/2 begins that nothing announced, as far as it looks like a head of HTTP/1.
