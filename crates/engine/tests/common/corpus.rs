@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use serde_json::json;
+use tollway_engine::proxy::worker::Protocols;
 
 use super::client::{Client, Response};
 use super::upstream::pause;
@@ -153,6 +154,7 @@ impl Gateways {
                 "route": null, "service": null, "consumer_group": null,
                 "config": {"key_names": ["apikey"], "hide_credentials": true, "anonymous": null, "key_in_header": true,
                     "key_in_query": true, "key_in_body": false, "run_on_preflight": true, "realm": null}}]);
+            setup.protocols = Protocols::default();
             setup.rows = vec![
                 (
                     "consumers",
@@ -166,7 +168,7 @@ impl Gateways {
             ];
         });
         Self {
-            plain: Gateway::start(upstream),
+            plain: Gateway::with(upstream, |setup| setup.protocols = Protocols::default()),
             keyed,
         }
     }

@@ -54,6 +54,8 @@ pub struct Setup {
     pub base: Value,
     /// Rows of the keyed tables, by table.
     pub rows: Vec<(&'static str, Value)>,
+    /// What the listener speaks.
+    pub protocols: Protocols,
 }
 
 /// A running gateway with one worker.
@@ -132,6 +134,10 @@ impl Gateway {
             upstreams: json!([]),
             base: json!({}),
             rows: Vec::new(),
+            protocols: Protocols {
+                http2: true,
+                ..Protocols::default()
+            },
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
@@ -159,10 +165,7 @@ impl Gateway {
         let shared = Arc::new(Shared::new(Arc::clone(&store), Arc::new(counters), [0; 32]));
         let totals = Arc::clone(&shared);
         let stats = Arc::new(WorkerStats::default());
-        let protocols = Protocols {
-            http2: true,
-            ..Protocols::default()
-        };
+        let protocols = setup.protocols;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
