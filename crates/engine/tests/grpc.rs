@@ -12,6 +12,7 @@ use bytes::Bytes;
 use common::client::Client;
 use common::grpc::{Upstream2, echo};
 use common::http2::{Answer, Http2, read, run};
+use common::tls::{Authority, Port};
 use common::upstream::Upstream;
 use common::{Gateway, one};
 use h2::Reason;
@@ -298,4 +299,71 @@ fn a_client_that_cancels_cancels_the_call() {
         }
     });
     assert_eq!(gateway.bill()["POST 200 client_abort"], one(0, 3));
+}
+
+#[test]
+fn an_upstream_that_says_farewell_is_connected_to_anew() {
+    let upstream = Upstream2::leaving(3, |call, _, _| echo(call, "0"));
+    let gateway = gateway(upstream.address);
+    run(async {
+        let mut client = Http2::connect(gateway.address).await;
+        for _ in 0..12 {
+            let answer = client.post(call(), "m").await;
+            assert_eq!(answer.trailer("grpc-status"), Some("0"));
+        }
+    });
+    assert!((4..=6).contains(&upstream.connection_count()));
+    assert_eq!(gateway.bill()["POST 200 grpc 0 complete"].events, 12);
+}
+
+#[test]
+fn a_connection_grows_old() {
+    let upstream = Upstream2::echoing("0");
+    let gateway = Gateway::with(upstream.address, |setup| {
+        setup.service = json!({"protocol": "grpc"});
+        setup.timeouts.upstream_age_ms = 1;
+    });
+    run(async {
+        let mut client = Http2::connect(gateway.address).await;
+        for _ in 0..3 {
+            client.post(call(), "m").await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    });
+    assert_eq!(upstream.connection_count(), 3);
+}
+
+#[test]
+fn calls_pass_over_tls_to_an_upstream_that_chooses_http2() {
+    const CA: &str = "00000000-0000-4000-8000-0000000000ca";
+    let upstream = Upstream2::echoing("0");
+    let authority = Authority::new("Tests");
+    for (protocols, expected) in [
+        (vec![b"h2".to_vec()], Some("0")),
+        (vec![b"http/1.1".to_vec(), b"h2".to_vec()], Some("0")),
+        (vec![], None),
+    ] {
+        let mut config = authority.sign(&["localhost"]).server(None);
+        config.alpn_protocols = protocols;
+        let port = Port::terminating(config, upstream.address);
+        let gateway = Gateway::with(port.address, |setup| {
+            setup.service = json!({
+                "protocol": "grpcs", "host": "localhost", "ca_certificates": [CA], "retries": 0,
+            });
+            setup.route = json!({"protocols": ["grpc"], "preserve_host": false});
+            setup.base =
+                json!({"ca_certificates": [{"id": CA, "cert": authority.pem, "tags": null}]});
+        });
+        run(async {
+            let mut client = Http2::connect(gateway.address).await;
+            for _ in 0..2 {
+                let answer = client.post(call(), "m").await;
+                assert_eq!(answer.trailer("grpc-status"), expected);
+                assert_eq!(
+                    answer.header("grpc-status"),
+                    expected.is_none().then_some("14")
+                );
+            }
+        });
+    }
 }

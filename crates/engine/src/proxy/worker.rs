@@ -169,9 +169,8 @@ impl Worker {
         stream: Stream,
     ) -> io::Result<Stream> {
         let bytes = self.head_limits.bytes;
-        let idle_ms = self.timeouts.upstream_idle_ms;
         self.links
-            .begin(destination, stream, bytes, idle_ms, &self.timers)
+            .begin(destination, stream, bytes, &self.timeouts, &self.timers)
             .await
     }
 

@@ -91,6 +91,12 @@ fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
         total(|stats| &stats.open),
     );
     page.single(
+        "tollway_http2_floods_total",
+        "counter",
+        "HTTP/2 connections ended because of frames that carry nothing.",
+        total(|stats| &stats.http2_floods),
+    );
+    page.single(
         "tollway_exchanges_in_flight",
         "gauge",
         "Requests being worked on.",

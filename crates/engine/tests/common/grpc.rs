@@ -26,6 +26,14 @@ impl Upstream2 {
         F: Fn(Call, usize, usize) -> H + Send + Sync + 'static,
         H: Future<Output = ()> + 'static,
     {
+        Self::with(most_streams, usize::MAX, handler)
+    }
+
+    fn with<F, H>(most_streams: u32, farewell: usize, handler: F) -> Self
+    where
+        F: Fn(Call, usize, usize) -> H + Send + Sync + 'static,
+        H: Future<Output = ()> + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -54,6 +62,9 @@ impl Upstream2 {
                             streams.fetch_add(1, Ordering::SeqCst);
                             tokio::task::spawn_local(handler(call, number, connection));
                             number += 1;
+                            if number == farewell {
+                                shaken.graceful_shutdown();
+                            }
                         }
                     });
                 }
@@ -64,6 +75,15 @@ impl Upstream2 {
             connections,
             streams,
         }
+    }
+
+    /// The same, but each connection says farewell once `most` streams were begun on it.
+    pub fn leaving<F, H>(most: usize, handler: F) -> Self
+    where
+        F: Fn(Call, usize, usize) -> H + Send + Sync + 'static,
+        H: Future<Output = ()> + 'static,
+    {
+        Self::with(100, most, handler)
     }
 
     /// What every service of gRPC does with a call: its messages come back, and `status` ends it.

@@ -19,6 +19,10 @@ use super::wire::Wire;
 use crate::proxy::dial::Destination;
 use crate::proxy::stream::Stream;
 use crate::proxy::timers::{Alarm, Millis, Timers};
+use crate::server::options::Timeouts;
+
+/// HTTP/2, as TLS names it.
+const ALPN: &[u8] = b"h2";
 
 /// Exchanges on one connection, where the upstream would take more.
 const MOST_STREAMS: u32 = 64;
@@ -54,6 +58,8 @@ struct Link {
     scheme: Scheme,
     wire: Wire,
     timers: Rc<Timers>,
+    /// From then on it gets no further exchange: names may lead elsewhere by now.
+    old_at: Millis,
     open: Cell<usize>,
     retired: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -79,10 +85,14 @@ impl Links {
         destination: Destination,
         stream: Stream,
         head_bytes: usize,
-        idle_ms: Millis,
+        timeouts: &Timeouts,
         timers: &Rc<Timers>,
     ) -> io::Result<Stream> {
-        let scheme = match stream {
+        let scheme = match &stream {
+            // Who doesn't choose it may be no server of HTTP/2 at all.
+            Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() != Some(ALPN) => {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             Stream::Tls(_) => Scheme::HTTPS,
             _ => Scheme::HTTP,
         };
@@ -102,6 +112,7 @@ impl Links {
             scheme,
             wire,
             timers: Rc::clone(timers),
+            old_at: timers.now().saturating_add(timeouts.upstream_age_ms),
             open: Cell::new(0),
             retired: Cell::new(false),
             waker: RefCell::default(),
@@ -111,7 +122,7 @@ impl Links {
             connection,
             link: Rc::clone(&link),
             alarm: timers.alarm(),
-            idle_ms,
+            idle_ms: timeouts.upstream_idle_ms,
             idle_since: timers.now(),
             pinged: None,
         };
@@ -137,7 +148,8 @@ impl Links {
 impl Link {
     /// Further exchanges may be begun on it.
     fn is_welcoming(&self) -> bool {
-        !self.retired.get() && !self.wire.said_farewell()
+        let young = self.timers.now() < self.old_at;
+        young && !self.retired.get() && !self.wire.said_farewell()
     }
 
     fn has_room(&self) -> bool {
