@@ -253,7 +253,7 @@ fn a_fast_client_waits_for_a_slow_upstream() {
         connection.send(OK);
     });
     let gateway = Gateway::with(upstream.address, |setup| {
-        setup.service = json!({"write_timeout": 20_000});
+        setup.service = json!({"write_timeout": 20_000, "read_timeout": 20_000});
     });
     let sent = Arc::<AtomicUsize>::default();
     let mut client = Client::connect(gateway.address);
