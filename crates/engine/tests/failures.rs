@@ -133,13 +133,48 @@ fn a_request_that_may_have_been_carried_out_is_not_repeated() {
 }
 
 #[test]
-fn a_new_connection_that_closes_is_not_tried_again() {
+fn a_new_connection_that_closes_is_tried_again_as_often_as_the_service_says() {
+    // The service has 2 retries.
+    for (answers_from, status, tried) in [(9, 502, 3), (2, 200, 3), (1, 200, 2)] {
+        let upstream = Upstream::start(move |connection| {
+            connection.request();
+            if connection.number >= answers_from {
+                connection.send(OK);
+            }
+        });
+        let gateway = Gateway::start(upstream.address);
+        let request = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+        assert_eq!(Client::ask(gateway.address, request).status, status);
+        let bodies = upstream.requests();
+        assert!(bodies.iter().all(|request| request.body == b"abc"));
+        assert_eq!((bodies.len(), upstream.connection_count()), (tried, tried));
+        assert_eq!(
+            gateway.bill().len(),
+            usize::from(status == 200),
+            "one event at the most"
+        );
+    }
+}
+
+#[test]
+fn what_a_new_connection_may_have_carried_out_is_not_tried_again() {
     let upstream = Upstream::start(|connection| {
         connection.request();
     });
     let gateway = Gateway::start(upstream.address);
-    assert_eq!(Client::ask(gateway.address, GET).status, 502);
-    assert_eq!(upstream.connection_count(), 1);
+    for request in [
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc".to_owned(),
+        // More than is still at hand when the end comes.
+        format!(
+            "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n{}",
+            "x".repeat(90_000)
+        ),
+    ] {
+        let before = upstream.connection_count();
+        assert_eq!(Client::ask(gateway.address, &request).status, 502);
+        assert_eq!(upstream.connection_count(), before + 1);
+    }
 }
 
 #[test]

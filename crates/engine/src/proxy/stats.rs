@@ -59,7 +59,7 @@ pub struct WorkerStats {
     pub connect_retries: Counter,
     /// Further tries that the budget didn't allow.
     pub retries_refused: Counter,
-    /// Requests sent again because a kept connection had closed.
+    /// Requests sent again because their connection had closed without an answer.
     pub retries: Counter,
     /// Upstream answers that were not HTTP, or ended before their head did.
     pub upstream_invalid: Counter,

@@ -100,11 +100,7 @@ impl Attempts {
             if self.failed > upstream.retries {
                 return Err(kind.into());
             }
-            if !self
-                .budget(worker)
-                .spend(worker.retry_rates, worker.timers.now())
-            {
-                worker.stats.retries_refused.increment();
+            if !self.afford(worker) {
                 return Err(kind.into());
             }
             worker.stats.connect_retries.increment();
@@ -150,6 +146,25 @@ impl Attempts {
         if let Some(report) = members.judge(*choice, status) {
             members.report(*choice, report, at);
         }
+    }
+
+    /// The connection ended before a byte of an answer: whether the request may be tried elsewhere, as far as its service
+    /// and the budget say. That it does no harm is for the caller to know.
+    pub fn may_go_on(&mut self, worker: &Worker, upstream: &Upstream) -> bool {
+        self.gave_up(worker, AnswerKind::UpstreamInvalid);
+        self.failed = self.failed.saturating_add(1);
+        self.failed <= upstream.retries && self.afford(worker)
+    }
+
+    /// Pays for another try.
+    fn afford(&self, worker: &Worker) -> bool {
+        let may = self
+            .budget(worker)
+            .spend(worker.retry_rates, worker.timers.now());
+        if !may {
+            worker.stats.retries_refused.increment();
+        }
+        may
     }
 
     /// No answer came from where the request is now, because of `failure`.

@@ -120,7 +120,9 @@ impl<'a> Way<'a> {
                     }
                     self.pass_interim(client, desk).await?;
                 }
-                Err(Fault::Response(ResponseFault::Unanswered)) if self.may_repeat(desk) => {
+                Err(Fault::Response(ResponseFault::Unanswered))
+                    if self.may_repeat(desk, attempts, client.worker) =>
+                {
                     client.worker.stats.retries.increment();
                     let (upstream, exchange) = (self.upstream, &mut desk.exchange);
                     let connecting = attempts.connect(client.worker, upstream, exchange, false);
@@ -307,14 +309,18 @@ impl<'a> Way<'a> {
         Ok(())
     }
 
-    /// A kept connection that closes without a word was most likely closed before it saw the request. It is sent
-    /// once more if that can do no harm: if it may be repeated by its nature, or can't have been complete.
-    fn may_repeat(&mut self, desk: &mut Desk) -> bool {
+    /// A connection that closes without a word may have closed before the request was seen, or within the work on it.
+    /// The request is sent once more if that can do no harm: if it may be repeated by its nature, or can't have been
+    /// complete; and if all that was sent is still at hand. A kept connection was most likely closed all along, which
+    /// is no fault; of others `retries` and the budget are asked.
+    fn may_repeat(&mut self, desk: &mut Desk, attempts: &mut Attempts, worker: &Worker) -> bool {
         let method = desk.request.method.of_head(desk.input.head());
         let idempotent = matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE");
         let incomplete = desk.request.body != BodyLength::Empty && desk.to_upstream.payload() == 0;
-        let harmless = self.maybe_stale && (idempotent || incomplete);
-        (harmless || self.may_insist()) && self.request.rewind(&mut desk.to_upstream)
+        let unseen = self.may_insist();
+        (idempotent || incomplete || unseen)
+            && self.request.rewind(&mut desk.to_upstream)
+            && (self.maybe_stale || unseen || attempts.may_go_on(worker, self.upstream))
     }
 
     /// An upstream of HTTP/2 that says it did not look at the request is asked again, as often as its service says.

@@ -144,7 +144,7 @@ fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
     page.single(
         "tollway_upstream_repeats_total",
         "counter",
-        "Requests sent again because a kept connection had closed.",
+        "Requests sent again because their connection had closed without an answer.",
         total(|stats| &stats.retries),
     );
 }
