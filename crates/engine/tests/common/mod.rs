@@ -192,7 +192,7 @@ impl Gateway {
                     tokio::task::spawn_local(Rc::clone(&worker).accept(listener, protocols));
                 let _ = stopped.await;
                 accepting.abort();
-                worker.drain(1_000).await;
+                worker.drain(100).await;
             });
         });
         let (stop, thread) = (Some(stop), Some(thread));
