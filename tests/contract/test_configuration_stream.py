@@ -89,6 +89,17 @@ def frames(database: Database) -> dict[str, list[Any]]:
             }
         )
         gateway.ca_certificates.create({"id": _id(102), "cert": (PEM / "authority.pem").read_text()})
+        gateway.services.create(
+            {
+                "id": _id(3),
+                "name": "partner",
+                "url": "https://partner.internal/v2",
+                "tls_verify": True,
+                "tls_verify_depth": 2,
+                "ca_certificates": [_id(102)],
+                "client_certificate": {"id": _id(101)},
+            }
+        )
         gateway.routes.create(
             {
                 "id": _id(11),

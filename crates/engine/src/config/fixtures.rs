@@ -52,7 +52,7 @@ pub(crate) fn base() -> Value {
     json!({
         "services": [service(1)], "routes": [route(2, 1)], "consumer_groups": [{"id": id(3), "name": "gold"}],
         "plugins": [plugin("key-auth", &key_auth()), plugin("rate-limiting", &rate_limiting(5))],
-        "offers": [], "portal_url": null,
+        "upstreams": [], "certificates": [], "ca_certificates": [], "offers": [], "portal_url": null,
     })
 }
 

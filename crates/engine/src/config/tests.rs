@@ -360,7 +360,8 @@ fn written(path: &std::path::Path) -> (Vec<u8>, Vec<usize>) {
     let mut ends = Vec::new();
     // Small: it will be read as many times as it has bytes.
     let mut frames = full(1, &[consumer(1, "ann")], &[]);
-    frames[0]["base"] = json!({"services": [], "routes": [], "consumer_groups": [], "plugins": [], "offers": [], "portal_url": null});
+    frames[0]["base"] = json!({"services": [], "routes": [], "consumer_groups": [], "plugins": [], "upstreams": [], "certificates": [],
+        "ca_certificates": [], "offers": [], "portal_url": null});
     for frame in frames {
         send(&mut updater, &frame).unwrap();
     }

@@ -20,11 +20,8 @@ pub struct Base {
     pub plugins: Vec<Plugin>,
     pub offers: Vec<Offer>,
     pub portal_url: Option<String>,
-    #[serde(default)]
     pub certificates: Vec<Certificate>,
-    #[serde(default)]
     pub ca_certificates: Vec<CaCertificate>,
-    #[serde(default)]
     pub upstreams: Vec<balancer::Settings>,
 }
 
@@ -98,13 +95,9 @@ pub struct Service {
     pub read_timeout: u32,
     pub retries: u16,
     pub enabled: bool,
-    #[serde(default)]
     pub tls_verify: Option<bool>,
-    #[serde(default)]
     pub tls_verify_depth: Option<u32>,
-    #[serde(default)]
     pub ca_certificates: Option<Vec<Uuid>>,
-    #[serde(default)]
     pub client_certificate: Option<Reference>,
     #[serde(rename = "tags", default)]
     pub _tags: Option<IgnoredAny>,
@@ -130,7 +123,6 @@ pub struct Route {
     pub hosts: Option<Vec<String>>,
     pub paths: Option<Vec<String>>,
     pub headers: Option<BTreeMap<String, Vec<String>>>,
-    #[serde(default)]
     pub snis: Option<Vec<String>>,
     pub regex_priority: i64,
     pub strip_path: bool,

@@ -108,7 +108,7 @@ fn base(upstream: SocketAddr, setup: &Setup) -> Value {
     }
     let mut base = json!({
         "services": [service], "routes": [route], "consumer_groups": [], "plugins": setup.plugins,
-        "upstreams": setup.upstreams,
+        "upstreams": setup.upstreams, "certificates": [], "ca_certificates": [],
         "offers": [], "portal_url": null,
     });
     for (name, value) in setup.base.as_object().unwrap() {
