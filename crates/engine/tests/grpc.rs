@@ -367,3 +367,25 @@ fn calls_pass_over_tls_to_an_upstream_that_chooses_http2() {
         });
     }
 }
+
+#[test]
+fn a_connection_that_fell_silent_gets_no_further_call() {
+    let upstream = Upstream2::start(100, |call, number, connection| async move {
+        if connection == 0 && number > 0 {
+            std::future::pending::<()>().await;
+        }
+        echo(call, "0").await;
+    });
+    let gateway = Gateway::with(upstream.address, |setup| {
+        setup.service = json!({"protocol": "grpc", "read_timeout": 1500});
+    });
+    run(async {
+        let mut client = Http2::connect(gateway.address).await;
+        client.post(call(), "m").await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let lost = client.post(call(), "m").await;
+        assert_eq!(status(&lost), (200, Some("4"), None));
+        assert_eq!(client.post(call(), "m").await.text(), "m");
+    });
+    assert_eq!(upstream.connection_count(), 2);
+}

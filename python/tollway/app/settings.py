@@ -217,6 +217,7 @@ class Settings(BaseSettings):
     request_timeout_seconds: float | None = Field(default=None, ge=0.001, le=86_400)
     upstream_idle_seconds: float = Field(default=60, ge=0, le=86_400)
     connection_requests: int = Field(default=10_000, ge=1)
+    http2_streams: int = Field(default=128, ge=1, le=65_536)
     max_request_line_bytes: int = Field(default=8_192, ge=64, le=1 << 20)
     max_head_bytes: int = Field(default=32_768, ge=1_024, le=1 << 20)
     max_headers: int = Field(default=100, ge=8, le=256)

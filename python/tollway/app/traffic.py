@@ -32,6 +32,7 @@ def traffic_options(settings: Settings) -> dict[str, Any]:
             "header_count": settings.max_headers,
             "body_bytes": settings.max_body_bytes,
             "requests_per_connection": settings.connection_requests,
+            "http2_streams": settings.http2_streams,
         },
     }
 

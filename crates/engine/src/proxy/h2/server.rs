@@ -17,7 +17,7 @@ use crate::proxy::timers::{Alarm, Millis};
 use crate::proxy::worker::Worker;
 
 /// What a client may send of one stream before it is read.
-const STREAM_WINDOW: u32 = 256 * 1024;
+const STREAM_WINDOW: u32 = 128 * 1024;
 
 /// And of all streams of a connection: this is what it can make the gateway hold of its requests.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
