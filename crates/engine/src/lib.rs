@@ -6,6 +6,7 @@ pub mod control;
 pub mod entitlement;
 pub mod failpoint;
 pub mod limits;
+pub mod observe;
 pub mod phases;
 pub mod plugins;
 pub mod proxy;

@@ -107,7 +107,7 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
         Verdict::Respond(answer) => {
             exchange.answer_headers(answer, now, out);
             exchange.answer_body(answer, out);
-            exchange.answered(pipeline, answer);
+            exchange.answered(pipeline, answer, now);
             answer.status
         }
         Verdict::Count(_) => 0,

@@ -267,6 +267,7 @@ fn upstream(row: &wire::Service, tls: ClientTls) -> Result<Upstream, ConfigError
     };
     Ok(Upstream {
         service: row.id,
+        label: label(row.name.as_deref(), row.id),
         host: host.into(),
         port: row.port,
         tls,
@@ -371,6 +372,7 @@ fn route(
     }
     Ok(Route {
         id: row.id,
+        label: label(row.name.as_deref(), row.id),
         upstream: upstream.cloned(),
         plugins: route_plugins(row.id, upstream.map(|upstream| upstream.service), instances),
         needs_tls: !(row.protocols.iter())
@@ -382,6 +384,11 @@ fn route(
         preserve_host: row.preserve_host,
         patterns: Box::default(),
     })
+}
+
+/// What people call something.
+fn label(name: Option<&str>, id: Uuid) -> Box<str> {
+    name.map_or_else(|| id.to_string().into_boxed_str(), Box::from)
 }
 
 /// Chooses for each plugin the instance that runs here for consumers without one of their own.

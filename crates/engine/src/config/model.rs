@@ -76,6 +76,8 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub struct Route {
     pub id: Uuid,
+    /// What people call it: its name, or its id where it has none.
+    pub label: Box<str>,
     pub upstream: Option<Arc<Upstream>>,
     /// The plugins of this route for a consumer that has none of its own.
     pub plugins: RoutePlugins,
@@ -104,6 +106,8 @@ pub struct RoutePlugins {
 #[derive(Debug)]
 pub struct Upstream {
     pub service: Uuid,
+    /// What people call the service: its name, or its id where it has none.
+    pub label: Box<str>,
     /// A name or an address; an IPv6 address without brackets.
     pub host: Box<str>,
     pub port: u16,
@@ -220,6 +224,11 @@ impl Base {
             policies,
             certificates,
         }
+    }
+
+    /// Every consumer group, by its id.
+    pub fn group_names(&self) -> impl Iterator<Item = (Uuid, &str)> {
+        self.groups.iter().map(|(id, group)| (*id, &*group.name))
     }
 
     /// The name of a consumer group.

@@ -83,8 +83,7 @@ pub struct Reference {
 #[serde(deny_unknown_fields)]
 pub struct Service {
     pub id: Uuid,
-    #[serde(rename = "name")]
-    pub _name: Option<String>,
+    pub name: Option<String>,
     pub protocol: Protocol,
     pub host: String,
     pub port: u16,
@@ -116,8 +115,7 @@ pub enum Protocol {
 #[serde(deny_unknown_fields)]
 pub struct Route {
     pub id: Uuid,
-    #[serde(rename = "name")]
-    pub _name: Option<String>,
+    pub name: Option<String>,
     pub protocols: Vec<Protocol>,
     pub methods: Option<Vec<String>>,
     pub hosts: Option<Vec<String>>,

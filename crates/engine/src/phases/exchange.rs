@@ -9,6 +9,7 @@ use super::{Answer, Now, Outcome, Pipeline};
 use crate::config::{Consumer, Pinned, Route};
 use crate::entitlement::{Entitlement, Quota};
 use crate::limits::{Counted, Counters, Limits};
+use crate::observe::{Ending, Status};
 use crate::plugins::rate_limiting::RateLimiting;
 use crate::usage_log::{Id, MAX_PATH, Mode, NO_ID, Source, UsageEvent};
 use crate::uuid::Uuid;
@@ -184,15 +185,60 @@ impl Exchange {
     }
 
     /// The answer of the gateway's own is on its way: counts it, and lets the configuration go.
-    pub fn answered(&mut self, pipeline: &Pipeline, answer: Answer) {
+    pub fn answered(&mut self, pipeline: &Pipeline, answer: Answer, now: Now) {
         pipeline.stats().answered(answer.kind);
+        let took = u64::from(span(self.began.unwrap_or(now), now));
+        pipeline.board().record(&Ending {
+            status: Status {
+                code: answer.status,
+                by_gateway: true,
+            },
+            whole_us: took,
+            upstream_us: None,
+            own_us: took,
+            bytes_in: 0,
+            bytes_out: 0,
+            ..self.ending()
+        });
         self.release();
     }
 
     /// The forwarded exchange has ended, and its event was appended.
     pub fn finished(&mut self, pipeline: &Pipeline, outcome: &Outcome) {
         pipeline.stats().forwarded(outcome.status);
+        let times = &outcome.upstream;
+        let began = self.began.unwrap_or(times.sent);
+        pipeline.board().record(&Ending {
+            status: Status {
+                code: outcome.status,
+                by_gateway: false,
+            },
+            whole_us: span(began, outcome.ended).into(),
+            upstream_us: Some(span(times.sent, times.head).into()),
+            own_us: span(began, times.sent).into(),
+            bytes_in: outcome.bytes_in,
+            bytes_out: outcome.bytes_out,
+            ..self.ending()
+        });
         self.release();
+    }
+
+    /// What its end's figures are counted under.
+    fn ending(&self) -> Ending<'_> {
+        Ending {
+            config: self.config.as_deref(),
+            route: self.route,
+            groups: (self.consumer.as_deref()).map_or(&[], |consumer| &consumer.groups),
+            status: Status {
+                code: 0,
+                by_gateway: true,
+            },
+            whole_us: 0,
+            upstream_us: None,
+            own_us: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
     }
 
     /// The client went away before any answer began: nobody was served, nothing is billed.

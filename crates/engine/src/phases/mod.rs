@@ -17,7 +17,7 @@
 //!         // status line from answer.status
 //!         exchange.answer_headers(answer, now, &mut out);          // all but Content-Length, Connection and Date
 //!         exchange.answer_body(answer, &mut body);                 // JSON; nothing for HEAD goes out
-//!         exchange.answered(&pipeline, answer);                    // counts it and lets the configuration go
+//!         exchange.answered(&pipeline, answer, now);               // counts it and lets the configuration go
 //!     }
 //!     Verdict::Forward(upstream) => {                              // Arc<Upstream>: address, timeouts, retries
 //!         exchange.write_target(&head, &mut out);                  // path and query to ask the upstream for

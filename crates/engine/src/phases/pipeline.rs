@@ -16,6 +16,7 @@ use crate::config::{
 };
 use crate::entitlement::Part;
 use crate::limits::{Admission, Counted, CounterKey, Counters, Limits};
+use crate::observe::{Board, Ledger};
 use crate::plugins::acl::Passage;
 use crate::plugins::entitlement::Passage as Entitled;
 use crate::plugins::key_auth::{KeyAuth, Shown};
@@ -32,7 +33,7 @@ pub struct Shared {
     /// HMAC with the key already in it: both of its SHA-256 states are ready, and copied per look-up.
     pepper: Hmac<Sha256>,
     trust: Trust,
-    threads: Mutex<Vec<Arc<ThreadStats>>>,
+    threads: Mutex<Vec<(Arc<ThreadStats>, Arc<Ledger>)>>,
 }
 
 /// One thread's way through the phases.
@@ -42,6 +43,7 @@ pub struct Pipeline {
     reader: ConfigReader,
     ids: RequestIds,
     stats: Arc<ThreadStats>,
+    board: Board,
     /// For what is looked at once: a host in lower case, a decoded key.
     buffer: Vec<u8>,
 }
@@ -89,7 +91,18 @@ impl Shared {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        Totals::sum(&threads)
+        let stats: Vec<_> = threads.iter().map(|(stats, _)| &**stats).collect();
+        Totals::sum(&stats)
+    }
+
+    /// What each thread has counted by route and consumer group.
+    #[must_use]
+    pub fn ledgers(&self) -> Vec<Arc<Ledger>> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads
+            .iter()
+            .map(|(_, ledger)| Arc::clone(ledger))
+            .collect()
     }
 }
 
@@ -99,20 +112,25 @@ impl Pipeline {
     /// # Errors
     /// The operating system gives no seed.
     pub fn new(shared: &Arc<Shared>) -> Result<Self, getrandom::Error> {
-        let stats = Arc::new(ThreadStats::default());
+        let (stats, board) = (Arc::new(ThreadStats::default()), Board::default());
         let mut threads = shared
             .threads
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        threads.push(Arc::clone(&stats));
+        threads.push((Arc::clone(&stats), Arc::clone(board.ledger())));
         drop(threads);
         Ok(Self {
             reader: ConfigReader::new(Arc::clone(&shared.store)),
             shared: Arc::clone(shared),
             ids: RequestIds::new()?,
             stats,
+            board,
             buffer: Vec::new(),
         })
+    }
+
+    pub(super) fn board(&self) -> &Board {
+        &self.board
     }
 
     pub(super) fn stats(&self) -> &ThreadStats {

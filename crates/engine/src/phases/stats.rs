@@ -1,7 +1,6 @@
 //! What the phases count: answers by kind, forwarded exchanges by status. Each thread has counters of its own, which it alone
 //! writes; whoever reads the metrics adds them up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::answer::AnswerKind;
@@ -71,7 +70,7 @@ impl ThreadStats {
 }
 
 impl Totals {
-    pub(super) fn sum(threads: &[Arc<ThreadStats>]) -> Self {
+    pub(super) fn sum(threads: &[&ThreadStats]) -> Self {
         let sum = |counter: &dyn Fn(&ThreadStats) -> &AtomicU64| {
             threads
                 .iter()

@@ -142,7 +142,7 @@ impl Gateway {
         let (mut headers, mut body) = (Vec::new(), Vec::new());
         self.exchange.answer_headers(answer, self.now, &mut headers);
         self.exchange.answer_body(answer, &mut body);
-        self.exchange.answered(&self.pipeline, answer);
+        self.exchange.answered(&self.pipeline, answer, self.now);
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["request_id"].as_str().unwrap().len(), 32);
         Answered {

@@ -86,7 +86,7 @@ pub(super) async fn respond(client: &mut Client<'_>, desk: &mut Desk, answer: An
     if !bodiless && request.method.of_head(input.head()) != b"HEAD" {
         text.extend_from_slice(body);
     }
-    exchange.answered(&worker.pipeline.borrow(), answer);
+    exchange.answered(&worker.pipeline.borrow(), answer, now);
     let written = client.flush(desk).await;
     match (written, desk.unread) {
         (Err(_), _) => After::Close,

@@ -131,7 +131,7 @@ prop_compose! {
         let values = |name: &str| (name.to_owned(), vec!["1".to_owned(), "2".to_owned()]);
         wire::Route {
             id: Uuid::default(),
-            _name: None,
+            name: None,
             protocols: vec![wire::Protocol::Http],
             methods, hosts, paths,
             snis,

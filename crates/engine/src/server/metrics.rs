@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write};
 
 use super::status::Facts;
+use super::{process_figures, route_figures};
 use crate::phases::AnswerKind;
 use crate::proxy::dial::TlsFault;
 use crate::proxy::stats::{Counter, WorkerStats};
@@ -17,27 +18,29 @@ pub(super) fn render(facts: &Facts) -> String {
     let mut page = Page::default();
     build(&mut page, facts);
     traffic(&mut page, facts);
+    route_figures::write(&mut page, facts);
     connections(&mut page, &facts.stats);
     redis(&mut page, &facts.stats);
     configuration(&mut page, facts);
     usage_log(&mut page, facts);
+    process_figures::write(&mut page);
     page.text
 }
 
 /// A page of figures in the making.
 #[derive(Default)]
-struct Page {
+pub(super) struct Page {
     text: String,
 }
 
 impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) -> &mut Self {
+    pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) -> &mut Self {
         // Writing to a string can't fail; the same below.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         self
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: impl Display) -> &mut Self {
+    pub(super) fn sample(&mut self, name: &str, labels: &str, value: impl Display) -> &mut Self {
         let _ = if labels.is_empty() {
             writeln!(self.text, "{name} {value}")
         } else {
@@ -46,7 +49,7 @@ impl Page {
         self
     }
 
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+    pub(super) fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help).sample(name, "", value);
     }
 }
@@ -63,7 +66,7 @@ fn build(page: &mut Page, facts: &Facts) {
 }
 
 /// As a label's value.
-fn escaped(value: &str) -> String {
+pub(super) fn escaped(value: &str) -> String {
     value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
@@ -85,7 +88,7 @@ fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
         total(|stats| &stats.accepted),
     );
     page.single(
-        "tollway_client_connections",
+        "tollway_client_connections_open",
         "gauge",
         "Client connections open.",
         total(|stats| &stats.open),
@@ -283,13 +286,13 @@ fn usage_log(page: &mut Page, facts: &Facts) {
     );
     let figures: [(&str, &str, &str, Figure); 6] = [
         (
-            "tollway_usage_log_appended_bytes",
+            "tollway_usage_log_appended_bytes_total",
             "counter",
             "Bytes appended in this epoch.",
             |shard| shard.appended.to_string(),
         ),
         (
-            "tollway_usage_log_synced_bytes",
+            "tollway_usage_log_synced_bytes_total",
             "counter",
             "Bytes of them that are durable.",
             |shard| shard.synced.to_string(),
@@ -328,7 +331,7 @@ fn usage_log(page: &mut Page, facts: &Facts) {
 }
 
 /// Base units, without a float.
-fn in_seconds(micros: u64) -> String {
+pub(super) fn in_seconds(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 

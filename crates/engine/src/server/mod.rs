@@ -9,6 +9,8 @@
 mod inherited;
 mod metrics;
 pub mod options;
+mod process_figures;
+mod route_figures;
 mod run;
 mod status;
 mod stop;
