@@ -17,11 +17,13 @@ import httpx2
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from websockets.asyncio.server import Server
 
 from tests.benchmarks.processes import pss_mib
 from tests.benchmarks.scratch import ROOT
-from tests.benchmarks.soak.upstream import serve
+from tests.benchmarks.soak.upstream import serve, serve_sockets
 from tests.benchmarks.soak.visitors import Street, visitors
+from tests.support.ports import free_port
 from tests.support.stack import Stack
 
 _RESULT = ROOT / "bench" / "results" / "soak.json"
@@ -72,9 +74,10 @@ async def _operate(stack: Stack, street: Street) -> None:
             await asyncio.sleep(2)
 
 
-def _configure(stack: Stack, upstream: int) -> list[str]:
-    stack.admin("/services", name="soak", url=f"http://127.0.0.1:{upstream}")
-    stack.admin("/services/soak/routes", name="soak", paths=["/api"])
+def _configure(stack: Stack, paths: dict[str, int]) -> list[str]:
+    for name, port in paths.items():
+        stack.admin("/services", name=name, url=f"http://127.0.0.1:{port}")
+        stack.admin(f"/services/{name}/routes", name=name, paths=[f"/{name}"])
     stack.admin("/plugins", name="key-auth")
     limit = {"minute": 1_000_000, "policy": "local"}
     stack.admin("/plugins", name="rate-limiting", instance_name="soak-limit", config=limit)
@@ -85,16 +88,23 @@ def _configure(stack: Stack, upstream: int) -> list[str]:
     return keys
 
 
+def _port(server: asyncio.Server | Server) -> int:
+    port: int = next(iter(server.sockets)).getsockname()[1]
+    return port
+
+
 async def _soak(seconds: float, console: Console) -> tuple[list[Growth], Street]:
+    tls_port = free_port()
     with (
         tempfile.TemporaryDirectory(prefix="tollway-soak-") as folder,
-        Stack(Path(folder)).running() as stack,
+        Stack(Path(folder), TOLLWAY_PROXY_TLS_LISTEN=f"127.0.0.1:{tls_port}").running() as stack,
     ):
-        upstream = await serve()
+        upstream, sockets = await serve(), await serve_sockets()
+        ports = {"api": _port(upstream), "sockets": _port(sockets)}
         street = Street(
             port=stack.ports["proxy"],
-            tls_port=stack.ports.get("proxy_tls"),
-            keys=_configure(stack, upstream.sockets[0].getsockname()[1]),
+            tls_port=tls_port,
+            keys=_configure(stack, ports),
         )
         tasks = [asyncio.ensure_future(one) for one in (*visitors(street), _operate(stack, street))]
         samples: dict[str, list[float]] = {name: [] for name in stack.roles}
@@ -114,6 +124,7 @@ async def _soak(seconds: float, console: Console) -> tuple[list[Growth], Street]
             if isinstance(outcome, Exception):
                 raise outcome
         upstream.close()
+        sockets.close()
     return [Growth.of(name, found) for name, found in samples.items()], street
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-__all__ = ["EVENTS_SECONDS", "LARGE", "serve"]
+import websockets.asyncio.server
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+__all__ = ["EVENTS_SECONDS", "LARGE", "serve", "serve_sockets"]
 
 LARGE = b"x" * (1 << 20)
 EVENTS_SECONDS = 12
@@ -17,6 +21,17 @@ _SMALL = b'{"status":"ok","items":[' + b",".join([b'{"id":1,"name":"small"}'] * 
 async def serve() -> asyncio.Server:
     """Listen on a free port of this machine."""
     return await asyncio.start_server(_connection, "127.0.0.1", 0)
+
+
+async def serve_sockets() -> Server:
+    """Listen on a free port of this machine for WebSocket, and send everything back."""
+
+    async def echo(connection: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for message in connection:
+                await connection.send(message)
+
+    return await websockets.asyncio.server.serve(echo, "127.0.0.1", 0)
 
 
 async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -13,6 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import websockets.asyncio.client
+from websockets.exceptions import WebSocketException
+
 from tests.benchmarks.soak.upstream import LARGE, read_body
 
 __all__ = ["Street", "visitors"]
@@ -26,7 +29,7 @@ class Street:
     """Where the visitors go, and what became of it."""
 
     port: int
-    tls_port: int | None
+    tls_port: int
     keys: list[str]
     right: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
@@ -134,6 +137,20 @@ async def _listener(street: Street) -> None:
     writer.close()
 
 
+async def _talker(street: Street) -> None:
+    """Talks over a WebSocket, and now and then leaves without a word."""
+    key = _DICE.choice(street.keys)
+    url = f"ws://127.0.0.1:{street.port}/sockets"
+    async with websockets.asyncio.client.connect(url, additional_headers={"apikey": key}) as connection:
+        for _ in range(50):
+            message = _DICE.randbytes(_DICE.randrange(20_000))
+            await connection.send(message)
+            street.note("talker", await connection.recv() == message, True)
+            await asyncio.sleep(0.1)
+        if _DICE.random() < 0.3:
+            connection.transport.abort()
+
+
 async def _idler(street: Street) -> None:
     """Holds a connection and says nothing, or only half of a request."""
     _, writer = await street.connect()
@@ -152,14 +169,14 @@ _KINDS: tuple[tuple[Callable[[Street], Awaitable[None]], int], ...] = (
     (_quitter, 2),
     (_stranger, 1),
     (_listener, 4),
+    (_talker, 4),
     (_idler, 20),
 )
 
 
 def visitors(street: Street) -> list[Awaitable[None]]:
     """Return every visitor, each of whom goes on for ever."""
-    kinds = [(kind, count) for kind, count in _KINDS if kind is not _over_tls or street.tls_port]
-    return [_again(kind, street) for kind, count in kinds for _ in range(count)]
+    return [_again(kind, street) for kind, count in _KINDS for _ in range(count)]
 
 
 async def _again(visit: Callable[[Street], Awaitable[None]], street: Street) -> None:
@@ -167,7 +184,7 @@ async def _again(visit: Callable[[Street], Awaitable[None]], street: Street) -> 
         began = time.monotonic()
         try:
             await asyncio.wait_for(visit(street), 60)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
+        except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError, WebSocketException) as error:
             street.note(visit.__name__.strip("_"), type(error).__name__, None)
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(max(0.0, 0.5 - (time.monotonic() - began)))
