@@ -193,10 +193,9 @@ impl Members {
         }
     }
 
-    /// Takes note of what a check said of `member`.
-    pub fn checked(&self, member: usize, report: Report) -> Option<Change> {
+    /// Takes note of what a check said of `endpoint`.
+    pub fn checked(&self, endpoint: &Endpoint, report: Report) -> Option<Change> {
         let active = self.policy.active.as_ref()?;
-        let endpoint = &self.members.get(member)?.endpoint;
         let change = endpoint.health.report(report, active.thresholds, None, 0);
         self.note(change);
         change

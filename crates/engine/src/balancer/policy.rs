@@ -1,12 +1,15 @@
 //! An upstream compiled: what is balanced over, how, and when a target is out.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::hash_key::HashKey;
 use super::settings::{
     ActiveChecks, Algorithm, CheckKind, HashOn, Healthchecks, PassiveChecks, Settings,
 };
 use crate::config::ConfigError;
+use crate::tls::certificates::Certificates;
+use crate::tls::client::{Authorities, ClientTls, Wish};
 use crate::uuid::Uuid;
 
 /// Kong's bounds of `slots`.
@@ -106,6 +109,8 @@ pub struct Active {
     pub sni: Option<Box<str>>,
     /// Whether a certificate must be right.
     pub verify: bool,
+    /// How TLS is spoken; none where it isn't.
+    pub tls: Option<Arc<ClientTls>>,
     /// Header lines, of HTTP.
     pub headers: Box<[(Box<str>, Box<str>)]>,
     /// Milliseconds between two questions to a healthy target; none for never.
@@ -119,7 +124,10 @@ pub struct Active {
 }
 
 impl Policy {
-    pub(crate) fn compile(row: &Settings) -> Result<Self, ConfigError> {
+    pub(crate) fn compile(
+        row: &Settings,
+        certificates: &Certificates,
+    ) -> Result<Self, ConfigError> {
         check_name(&row.name)?;
         if !SLOTS.contains(&row.slots) {
             return Err(ConfigError::new(
@@ -156,6 +164,17 @@ impl Policy {
                 "give 0 to 100",
             ));
         }
+        let client_certificate = row.client_certificate.map(|certificate| certificate.id);
+        let wish = Wish {
+            verify: Some(active.https_verify_certificate),
+            depth: None,
+            authorities: None,
+            client_certificate,
+            protocols: &[],
+        };
+        let tls = ClientTls::compile(wish, certificates, &Authorities::new())?;
+        let active =
+            Active::compile(active, tls).map_err(|error| error.within("healthchecks.active"))?;
         Ok(Self {
             id: row.id,
             name: row.name.as_str().into(),
@@ -163,11 +182,11 @@ impl Policy {
             keys: keys(row)?,
             slots: row.slots,
             host_header: row.host_header.as_deref().map(Box::from),
-            client_certificate: row.client_certificate.map(|certificate| certificate.id),
+            client_certificate,
             use_srv_name: row.use_srv_name,
             targets: targets?,
             passive: Passive::compile(passive),
-            active: Active::compile(active).map_err(|error| error.within("healthchecks.active"))?,
+            active,
             threshold: *threshold,
         })
     }
@@ -266,7 +285,7 @@ impl Passive {
 
 impl Active {
     /// None where nothing is ever asked.
-    fn compile(row: &ActiveChecks) -> Result<Option<Self>, ConfigError> {
+    fn compile(row: &ActiveChecks, tls: ClientTls) -> Result<Option<Self>, ConfigError> {
         let timeout_ms = milliseconds("timeout", row.timeout)?.unwrap_or(1);
         let healthy_every_ms = milliseconds("healthy.interval", row.healthy.interval)?;
         let unhealthy_every_ms = milliseconds("unhealthy.interval", row.unhealthy.interval)?;
@@ -309,6 +328,7 @@ impl Active {
             path: row.http_path.as_str().into(),
             sni: row.https_sni.as_deref().map(Box::from),
             verify: row.https_verify_certificate,
+            tls: (row.kind == CheckKind::Https).then(|| Arc::new(tls)),
             headers: headers.into(),
             healthy_every_ms,
             unhealthy_every_ms,

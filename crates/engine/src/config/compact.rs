@@ -54,7 +54,7 @@ impl Merged {
                     }
                 }
             }
-            Frame::FullEnd { .. } | Frame::Ping { .. } => {}
+            Frame::FullEnd { .. } | Frame::Ping { .. } | Frame::SetHealth(_) => {}
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub(super) fn base(json: &str) -> Result<Base, ConfigError> {
         certificates: &certificates,
         authorities: client::authorities(&wire.ca_certificates)?,
     };
-    let policies = policies(&wire)?;
+    let policies = policies(&wire, &certificates)?;
     let services = services(&wire, &policies, &trust)?;
     let mut groups = groups(&wire)?;
     let mut instances = Vec::new();
@@ -186,7 +186,10 @@ fn services(
 }
 
 /// Upstreams, in their order.
-fn policies(wire: &wire::Base) -> Result<Box<[Arc<Policy>]>, ConfigError> {
+fn policies(
+    wire: &wire::Base,
+    certificates: &Certificates,
+) -> Result<Box<[Arc<Policy>]>, ConfigError> {
     let (mut ids, mut names) = (HashSet::new(), HashSet::new());
     let rows = wire.upstreams.iter().enumerate();
     rows.map(|(place, row)| {
@@ -201,7 +204,7 @@ fn policies(wire: &wire::Base) -> Result<Box<[Arc<Policy>]>, ConfigError> {
                 "give each upstream its own name",
             ));
         }
-        Policy::compile(row)
+        Policy::compile(row, certificates)
             .map(Arc::new)
             .map_err(|error| error.within(&here))
     })

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::Table;
 use super::error::{ConfigError, parse};
+use crate::uuid::Uuid;
 
 /// A frame, its contents still text.
 #[derive(Debug)]
@@ -26,6 +27,17 @@ pub(super) enum Frame<'a> {
     Ping {
         version: u64,
     },
+    SetHealth(SetHealth<'a>),
+}
+
+/// An operator's word on a target.
+#[derive(Debug)]
+pub(super) struct SetHealth<'a> {
+    pub(super) upstream: Uuid,
+    pub(super) target: Uuid,
+    /// None for all of its addresses.
+    pub(super) address: Option<&'a str>,
+    pub(super) healthy: bool,
 }
 
 #[derive(Debug)]
@@ -54,6 +66,10 @@ struct Fields<'a> {
     table: Option<&'a str>,
     #[serde(borrow)]
     rows: Option<Vec<&'a RawValue>>,
+    upstream: Option<Uuid>,
+    target: Option<Uuid>,
+    address: Option<&'a str>,
+    healthy: Option<bool>,
 }
 
 impl<'a> Frame<'a> {
@@ -83,6 +99,12 @@ impl<'a> Frame<'a> {
             "ping" => Self::Ping {
                 version: version()?,
             },
+            "set_health" => Self::SetHealth(SetHealth {
+                upstream: fields.upstream.ok_or_else(|| lacking("upstream"))?,
+                target: fields.target.ok_or_else(|| lacking("target"))?,
+                address: fields.address,
+                healthy: fields.healthy.ok_or_else(|| lacking("healthy"))?,
+            }),
             other => {
                 return Err(ConfigError::new(
                     "type",

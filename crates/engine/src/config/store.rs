@@ -8,6 +8,8 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::Config;
 
 /// The current configuration; none before the first was published.
@@ -16,6 +18,8 @@ pub struct ConfigStore {
     current: Mutex<Option<Arc<Config>>>,
     /// Counts publications. Read without the lock.
     publications: AtomicU64,
+    /// For the one who waits for them.
+    published: Notify,
 }
 
 impl ConfigStore {
@@ -24,7 +28,13 @@ impl ConfigStore {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let old = current.replace(config);
         self.publications.fetch_add(1, Ordering::Release);
+        self.published.notify_one();
         old
+    }
+
+    /// Waits until something was published since the last call. For one caller.
+    pub async fn changed(&self) {
+        self.published.notified().await;
     }
 
     /// Asks something of the current configuration without holding on to it: the answer must be quick, as all who

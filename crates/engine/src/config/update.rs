@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use super::cache::Cache;
 use super::cow_map::Builder;
 use super::error::ConfigError;
-use super::frame::{Delta, Frame};
+use super::frame::{Delta, Frame, SetHealth};
 use super::model::{Base, Config, Consumer, Credential, KeyHash};
 use super::store::ConfigStore;
 use super::{Table, compile};
-use crate::balancer::Balancer;
+use crate::balancer::{Balancer, health};
 use crate::uuid::Uuid;
 
 /// What a frame led to.
@@ -59,6 +59,8 @@ enum Step {
     /// Part of a full resync that was refused.
     Skipped,
     Newest(u64),
+    /// Something that is no part of the configuration.
+    Done,
 }
 
 /// A full resync's state.
@@ -149,12 +151,14 @@ impl Updater {
                 Step::FullBegun => cache.begin(json),
                 Step::FullContinued => cache.stage(json),
                 Step::FullEnded(_) => cache.commit(json),
-                Step::Skipped | Step::Newest(_) => {}
+                Step::Skipped | Step::Newest(_) | Step::Done => {}
             }
         }
         Ok(match step {
             Step::Delta(version) | Step::FullEnded(version) => Progress::Applied(version),
-            Step::FullBegun | Step::FullContinued | Step::Skipped => Progress::Receiving,
+            Step::FullBegun | Step::FullContinued | Step::Skipped | Step::Done => {
+                Progress::Receiving
+            }
             Step::Newest(version) => Progress::Newest(version),
         })
     }
@@ -176,7 +180,38 @@ impl Updater {
             Frame::Rows { table, rows } => self.rows(table, &rows),
             Frame::FullEnd { version } => self.full_end(version),
             Frame::Ping { version } => Ok(Step::Newest(version)),
+            Frame::SetHealth(word) => {
+                self.set_health(&word);
+                Ok(Step::Done)
+            }
         }
+    }
+
+    /// What isn't there any more isn't set: control's word and the change that took it away crossed.
+    fn set_health(&self, word: &SetHealth<'_>) {
+        let balancers = self
+            .config
+            .iter()
+            .flat_map(|config| config.balancers.iter());
+        for balancer in balancers.filter(|balancer| balancer.policy.id == word.upstream) {
+            let targets = balancer.policy.targets.iter();
+            for (place, _) in targets
+                .enumerate()
+                .filter(|(_, target)| target.id == word.target)
+            {
+                (balancer.members()).set_target(place, word.address, word.healthy);
+            }
+        }
+    }
+
+    /// How the current configuration's upstreams are: the members of the frame `health`.
+    #[must_use]
+    pub fn health(&self) -> Vec<serde_json::Value> {
+        let balancers = self
+            .config
+            .iter()
+            .flat_map(|config| config.balancers.iter());
+        balancers.map(|balancer| health(balancer)).collect()
     }
 
     fn delta(&mut self, delta: &Delta<'_>) -> Result<Step, FrameFault> {

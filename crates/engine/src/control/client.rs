@@ -24,6 +24,9 @@ const STEADY_AFTER: Duration = Duration::from_secs(1);
 /// Control says something every second; after this long without a word it is taken for dead.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
+/// Between two frames about upstreams' health; a little less than control's pings are apart.
+const BETWEEN_NEWS: Duration = Duration::from_millis(900);
+
 /// Who this gateway is.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity {
@@ -31,6 +34,32 @@ pub struct Identity {
     pub node: [u8; 16],
     /// Which start of a gateway on that node.
     pub epoch: u64,
+}
+
+/// What control was told of upstreams on one connection.
+#[derive(Debug, Default)]
+struct Told {
+    health: Vec<serde_json::Value>,
+    looked: Option<Instant>,
+}
+
+impl Told {
+    /// How upstreams are, where that is news; at most one a second.
+    fn news(&mut self, updater: &Updater) -> Option<&[serde_json::Value]> {
+        if self
+            .looked
+            .is_some_and(|looked| looked.elapsed() < BETWEEN_NEWS)
+        {
+            return None;
+        }
+        self.looked = Some(Instant::now());
+        let health = updater.health();
+        if health == self.health {
+            return None;
+        }
+        self.health = health;
+        Some(&self.health)
+    }
 }
 
 /// The one who talks to control and applies what it sends.
@@ -107,6 +136,7 @@ impl Client {
         });
         write_frame(&mut stream, &hello).await?;
         let mut reader = FrameReader::default();
+        let mut told = Told::default();
         loop {
             let frame = timeout(LONGEST_SILENCE, reader.next(&mut stream))
                 .await
@@ -115,6 +145,11 @@ impl Client {
             self.state.connected(true);
             if let Some(answer) = self.apply(frame)? {
                 write_frame(&mut stream, &answer).await?;
+            }
+            // Control says something every second, so this is looked at as often.
+            if let Some(health) = told.news(&self.updater) {
+                let frame = json!({"type": "health", "upstreams": health});
+                write_frame(&mut stream, &frame).await?;
             }
         }
     }

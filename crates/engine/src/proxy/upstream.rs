@@ -82,6 +82,10 @@ impl Attempts {
         self.renamed = false;
         loop {
             let address = self.place(worker, upstream, exchange).await?;
+            let ip = match &address {
+                Address::Tcp(address) => Some(address.ip()),
+                Address::Unix(_) => None,
+            };
             let destination = self.destination(address, upstream, exchange);
             self.made = self.made.saturating_add(1);
             let kind = match open(worker, upstream, destination, may_reuse).await {
@@ -95,6 +99,9 @@ impl Attempts {
                 Err(kind) => kind,
             };
             worker.stats.connect_failures.increment();
+            if let Some(ip) = ip {
+                worker.resolver.avoid(&upstream.host, ip);
+            }
             self.unreachable(worker, kind);
             self.failed = self.failed.saturating_add(1);
             if self.failed > upstream.retries {
@@ -207,11 +214,7 @@ impl Attempts {
         if upstream.balanced.is_some() {
             return self.choose(worker, upstream, exchange).await;
         }
-        let (host, port, now) = (&upstream.host, upstream.port, worker.timers.now());
-        let found = worker
-            .resolver
-            .resolve(host, port, self.failed.into(), now)
-            .await;
+        let found = worker.resolver.resolve(&upstream.host, upstream.port).await;
         found
             .map(Address::Tcp)
             .map_err(|_| AnswerKind::UpstreamUnresolved.into())

@@ -27,6 +27,7 @@ use super::stats::WorkerStats;
 use super::stream::Stream;
 use super::timers::{Millis, TICK, Timers};
 use crate::balancer::Pauses;
+use crate::names::NameOptions;
 use crate::phases::{Now, Pipeline};
 use crate::redis::Hub;
 use crate::server::options::{Limits, Listener, Timeouts};
@@ -75,7 +76,7 @@ pub struct Worker {
     pub(super) dialer: Dialer,
     pub(super) buffers: BufferPool,
     pub(super) desks: Desks,
-    pub(super) resolver: Resolver,
+    pub(super) resolver: Rc<Resolver>,
     pub(super) redis: Hub,
     pub(super) timers: Rc<Timers>,
     pub(super) date: DateCache,
@@ -128,7 +129,7 @@ impl Worker {
             dialer: Dialer::new(true),
             buffers: BufferPool::default(),
             desks: Desks::default(),
-            resolver: Resolver::default(),
+            resolver: Rc::new(Resolver::new(NameOptions::default(), Rc::clone(&timers))),
             timers,
             date: DateCache::default(),
             timeouts,
@@ -145,6 +146,13 @@ impl Worker {
             most_connections: limits.connections_per_worker as u64,
             clock: Clock::default(),
         }
+    }
+
+    /// The same, asking about names as `options` say.
+    #[must_use]
+    pub fn asking(mut self, options: NameOptions) -> Self {
+        self.resolver = Rc::new(Resolver::new(options, Rc::clone(&self.timers)));
+        self
     }
 
     /// The present.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::names::NameOptions;
 use crate::phases::Trust;
 use crate::proxy::request_head::MOST_HEADERS;
 
@@ -63,6 +64,9 @@ pub struct Options {
     /// What a request may take.
     #[serde(default)]
     pub limits: Limits,
+    /// Whom to ask about the names of upstreams.
+    #[serde(default)]
+    pub names: NameOptions,
     /// Proxies in front of the gateway that are believed about who calls.
     #[serde(default)]
     pub trust: Trust,

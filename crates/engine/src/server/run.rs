@@ -25,6 +25,7 @@ use crate::phases::Shared;
 use crate::proxy::clock::Clock;
 use crate::proxy::stats::WorkerStats;
 use crate::proxy::worker::Protocols;
+use crate::upkeep;
 use crate::usage_log::{Level, LogConfig, UsageLog};
 
 /// The configuration's copy, below the data folder.
@@ -70,6 +71,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         client,
     } = parts;
     let counters = Arc::clone(shared.counters());
+    let upstreams = Arc::clone(&store);
     let facts = Rc::new(Facts {
         store,
         control,
@@ -83,6 +85,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let outcome = runtime.block_on(async {
         tokio::task::spawn_local(client.run());
         tokio::task::spawn_local(maintain(counters));
+        tokio::task::spawn_local(upkeep::run(upstreams, options.names.clone()));
         if let Some(ready) = sockets.ready {
             let taking = take_over(ready, Rc::clone(&facts), Arc::clone(&stage));
             tokio::task::spawn_local(taking);
@@ -191,6 +194,7 @@ impl Crew {
             shared: Arc::clone(&parts.shared),
             timeouts: options.timeouts,
             limits: options.limits,
+            names: options.names.clone(),
             stage: stage.subscribe(),
             ended,
         };

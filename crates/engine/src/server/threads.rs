@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::StartError;
 use super::options::{Limits, Timeouts};
 use super::stop::Stage;
+use crate::names::NameOptions;
 use crate::phases::{Pipeline, Shared};
 use crate::proxy::stats::WorkerStats;
 use crate::proxy::worker::{Protocols, Worker};
@@ -29,6 +30,7 @@ pub(super) struct Means {
     pub shared: Arc<Shared>,
     pub timeouts: Timeouts,
     pub limits: Limits,
+    pub names: NameOptions,
     pub stage: watch::Receiver<Stage>,
     /// Tells that a worker has ended, well or not.
     pub ended: mpsc::UnboundedSender<()>,
@@ -69,13 +71,8 @@ async fn serve(
     mut means: Means,
 ) -> io::Result<()> {
     let pipeline = Pipeline::new(&means.shared).map_err(io::Error::from)?;
-    let worker = Rc::new(Worker::new(
-        pipeline,
-        shard,
-        stats,
-        means.timeouts,
-        means.limits,
-    ));
+    let worker = Worker::new(pipeline, shard, stats, means.timeouts, means.limits);
+    let worker = Rc::new(worker.asking(means.names));
     let ticking = Rc::clone(&worker);
     tokio::task::spawn_local(async move { ticking.tick().await });
     // An error means that nobody can say stop any more: then it is time. The same below.

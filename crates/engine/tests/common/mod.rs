@@ -9,6 +9,7 @@
 pub mod balanced;
 pub mod client;
 pub mod corpus;
+pub mod dns;
 pub mod grpc;
 pub mod http2;
 pub mod tls;
@@ -27,10 +28,12 @@ use tokio::sync::oneshot;
 
 use tollway_engine::config::{ConfigStore, Progress, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
+use tollway_engine::names::NameOptions;
 use tollway_engine::phases::{Pipeline, Shared};
 use tollway_engine::proxy::stats::WorkerStats;
 use tollway_engine::proxy::worker::{Protocols, Worker};
 use tollway_engine::server::options::{Limits, Timeouts};
+use tollway_engine::upkeep;
 use tollway_engine::usage_log::{
     Completion, Cursors, Level, LogConfig, Reader, UsageLog, aggregate, method_name,
 };
@@ -48,6 +51,8 @@ pub struct Setup {
     pub route: Value,
     /// The plugins.
     pub plugins: Value,
+    /// Whom to ask about names.
+    pub names: NameOptions,
     /// The upstreams that services may name.
     pub upstreams: Value,
     /// Laid over the rest of the base.
@@ -131,6 +136,7 @@ impl Gateway {
             service: json!({}),
             route: json!({}),
             plugins: json!([]),
+            names: NameOptions::default(),
             upstreams: json!([]),
             base: json!({}),
             rows: Vec::new(),
@@ -164,6 +170,7 @@ impl Gateway {
         let counters = Counters::open(&directory.join("counters"), CounterRoom::default()).unwrap();
         let shared = Arc::new(Shared::new(Arc::clone(&store), Arc::new(counters), [0; 32]));
         let totals = Arc::clone(&shared);
+        let looked_after = Arc::clone(&store);
         let stats = Arc::new(WorkerStats::default());
         let protocols = setup.protocols;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -177,14 +184,10 @@ impl Gateway {
                 .build_local(LocalOptions::default())
                 .unwrap();
             runtime.block_on(async move {
+                tokio::task::spawn_local(upkeep::run(looked_after, setup.names.clone()));
                 let pipeline = Pipeline::new(&shared).unwrap();
-                let worker = Rc::new(Worker::new(
-                    pipeline,
-                    usage,
-                    counted,
-                    setup.timeouts,
-                    setup.limits,
-                ));
+                let worker = Worker::new(pipeline, usage, counted, setup.timeouts, setup.limits);
+                let worker = Rc::new(worker.asking(setup.names));
                 let ticking = Rc::clone(&worker);
                 tokio::task::spawn_local(async move { ticking.tick().await });
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -220,6 +223,20 @@ impl Gateway {
         });
         let applied = self.updater.frame(&delta.to_string()).unwrap();
         assert_eq!(applied, Progress::Applied(from + 1));
+    }
+
+    /// Says an operator's word on a target, as control passes it on.
+    pub fn set_health(&mut self, target: &str, address: Option<&str>, healthy: bool) {
+        let frame = json!({
+            "type": "set_health", "upstream": format!("{ID}9"), "target": target, "address": address,
+            "healthy": healthy,
+        });
+        self.updater.frame(&frame.to_string()).unwrap();
+    }
+
+    /// How upstreams are, as control is told.
+    pub fn health(&self) -> Vec<Value> {
+        self.updater.health()
     }
 
     /// Stops accepting and begins to drain; does not wait.

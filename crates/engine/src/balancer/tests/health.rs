@@ -184,8 +184,14 @@ fn where_checks_ask_no_request_tries() {
         assert_eq!(choose(&balancer, 3600 * SECOND).unwrap().member, 1);
     }
     let members = balancer.members();
-    assert_eq!(members.checked(0, Report::Success), None);
-    assert_eq!(members.checked(0, Report::Success), Some(Change::Up));
+    assert_eq!(
+        members.checked(&members.members[0].endpoint, Report::Success),
+        None
+    );
+    assert_eq!(
+        members.checked(&members.members[0].endpoint, Report::Success),
+        Some(Change::Up)
+    );
     assert!((0..2).any(|_| choose(&balancer, 0).unwrap().member == 0));
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Balancer, Moment, Pauses, Policy, Settings};
 use crate::config::fixtures::upstream;
+use crate::tls::certificates::Certificates;
 
 const PAUSES: Pauses = Pauses {
     first: 1_000_000,
@@ -39,5 +40,5 @@ fn policy(weights: &[u16], change: impl FnOnce(&mut Value)) -> Arc<Policy> {
     let mut row = upstream(7, "api", &targets);
     change(&mut row);
     let settings: Settings = serde_json::from_value(row).unwrap();
-    Arc::new(Policy::compile(&settings).unwrap())
+    Arc::new(Policy::compile(&settings, &Certificates::default()).unwrap())
 }
