@@ -62,10 +62,10 @@ impl Buffer {
         std::mem::replace(self, hollow)
     }
 
-    /// A head or a body needed more than usual: not a buffer to keep.
+    /// A head or a body needed more than usual, or its memory was given away: not a buffer to keep.
     #[must_use]
     pub fn has_grown(&self) -> bool {
-        self.bytes.len() > BUFFER_BYTES
+        self.bytes.len() != BUFFER_BYTES
     }
 
     /// What was read and not used yet.
