@@ -197,6 +197,18 @@ fn http1_reaches_an_upstream_of_http2() {
 }
 
 #[test]
+fn what_http2_cannot_carry_is_answered_at_once() {
+    let upstream = Upstream2::echoing("0");
+    let gateway = Gateway::with(upstream.address, |setup| {
+        setup.service = json!({"protocol": "grpc", "read_timeout": 60_000});
+    });
+    // An authority to HTTP/1's characters, but not to HTTP/2's grammar; the client waits for 20 s.
+    let answer = Client::ask(gateway.address, "GET / HTTP/1.1\r\nHost: a]\r\n\r\n");
+    assert!(matches!(answer.status, 400 | 502), "{}", answer.head);
+    assert_eq!(upstream.stream_count(), 0);
+}
+
+#[test]
 fn a_call_passes_to_an_upstream_of_http1() {
     let upstream = Upstream::answering(
         "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n\

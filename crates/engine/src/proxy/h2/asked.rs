@@ -29,6 +29,8 @@ pub struct Asked {
     incoming: Incoming,
     call: Call,
     lease: Lease,
+    /// Nothing was sent, and nothing will be.
+    unsent: bool,
     unseen: bool,
 }
 
@@ -77,6 +79,7 @@ impl Asked {
                 asked_at: lease.now(),
             },
             lease,
+            unsent: false,
             unseen: false,
         }
     }
@@ -110,10 +113,13 @@ impl Asked {
         }
     }
 
-    /// The connection takes no further streams.
+    /// Either HTTP/2 can't carry the head, or the connection takes no further streams.
     fn never_sent(&mut self, error: &io::Error) -> io::Error {
-        self.unseen = error.kind() != io::ErrorKind::InvalidData;
-        self.lease.retire();
+        self.unsent = true;
+        if error.kind() != io::ErrorKind::InvalidData {
+            self.unseen = true;
+            self.lease.retire();
+        }
         error.kind().into()
     }
 
@@ -147,8 +153,7 @@ impl Asked {
     /// Takes in a head.
     fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(answer) = &mut self.call.answer else {
-            // Nothing was sent, and nothing will be: the fault was told to who wanted to.
-            return if self.unseen {
+            return if self.unsent {
                 Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
             } else {
                 Poll::Pending
