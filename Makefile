@@ -15,7 +15,7 @@ NO_DATABASE := $(addprefix --ignore=tests/,$(addprefix unit/,benchmarks cli demo
 ON_BOTH := tests/unit tests/contract tests/integration $(STORIES) $(NO_DATABASE)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash reload soak wheel clean toolchains
+.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash fuzz sanitize reload soak wheel clean toolchains
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -73,7 +73,14 @@ lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
 
 test: setup services vendors ## every test, on SQLite and on PostgreSQL; installs what they need
 	cargo test --quiet --locked --workspace --features tollway-engine/failpoints
+	@scripts/fuzz.sh 20
 	@scripts/pytest-both.sh $(BIN)/pytest $(ON_BOTH)
+
+fuzz: ## every fuzz target for ten minutes
+	@scripts/fuzz.sh 600
+
+sanitize: ## what may use `unsafe`, under AddressSanitizer
+	@scripts/sanitize.sh
 
 demo: setup ## real traffic through the gateway, metered, invoiced, reconciled; ends by itself
 	@$(BIN)/python -m demo

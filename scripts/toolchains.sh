@@ -14,4 +14,5 @@ need() { # need COMMAND MINIMUM VERSION-COMMAND HOW-TO-GET-IT
 need "${PYTHON:-python3}" 3.11 "${PYTHON:-python3} --version" "apt-get install python3 python3-venv"
 need cargo 1.90 "cargo --version" "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
 need cc 8.0 "cc -dumpfullversion" "apt-get install build-essential"
+need c++ 8.0 "c++ -dumpfullversion" "apt-get install build-essential"
 exit $missing

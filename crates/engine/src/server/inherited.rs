@@ -1,7 +1,7 @@
 //! Sockets and pipes that the gateway was started with.
 //!
 //! The one place that turns numbers into descriptors. Whoever starts the gateway promises by naming a number
-//! that it is open and nobody else's in this process.
+//! that it is open and nobody else's in this process. `Options` refuses a number that is named twice.
 #![allow(unsafe_code)]
 
 use std::net::TcpListener;

@@ -239,7 +239,23 @@ impl Options {
         Ok(options)
     }
 
+    /// A descriptor has one owner: named twice it would be closed twice, and the second time be somebody else's.
+    fn check_descriptors(&self) -> Result<(), BadOption> {
+        let listeners = self.listeners.iter().map(|listener| listener.fd);
+        let others = [self.status_fd, self.lifeline_fd, self.ready_fd];
+        let mut all: Vec<RawFd> = listeners.chain(others.into_iter().flatten()).collect();
+        all.sort_unstable();
+        match all.windows(2).find(|pair| pair[0] == pair[1]) {
+            None => Ok(()),
+            Some(pair) => Err(BadOption {
+                option: "listeners, status_fd, lifeline_fd, ready_fd".to_owned(),
+                problem: format!("descriptor {} is named twice; pass each once", pair[0]),
+            }),
+        }
+    }
+
     fn check(&self) -> Result<(), BadOption> {
+        self.check_descriptors()?;
         let Timeouts {
             client_header_ms,
             client_idle_ms,
@@ -413,6 +429,7 @@ mod tests {
             fault(|v| v["limits"] = json!({"head_bytes": 1}))
                 .starts_with("option limits.head_bytes")
         );
+        assert!(fault(|v| v["status_fd"] = json!(3)).contains("descriptor 3 is named twice"));
         let missing = fault(|v| {
             v.as_object_mut().unwrap().remove("node");
         });

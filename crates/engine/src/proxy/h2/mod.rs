@@ -14,7 +14,7 @@ mod accepted;
 mod asked;
 mod client;
 mod fault;
-mod head;
+pub mod head;
 mod incoming;
 mod manners;
 mod outgoing;
