@@ -19,6 +19,7 @@ __all__ = [
     "Node",
     "RunFile",
     "claim_node",
+    "create_once",
     "is_claimed",
     "node_id",
     "prepare",
@@ -66,7 +67,7 @@ def secret(settings: Settings) -> str:
         return settings.secret_key
     path = settings.data_dir / "secret.key"
     if not path.exists():
-        _create_once(path, secrets.token_hex(32) + "\n")
+        create_once(path, secrets.token_hex(32) + "\n")
     return path.read_text().strip()
 
 
@@ -98,7 +99,7 @@ def node_id(settings: Settings) -> str:
     if not path.exists():
         _move_once(settings.data_dir / "usage-log" / "node", path)
     if not path.exists():
-        _create_once(path, secrets.token_hex(_NODE_BYTES) + "\n")
+        create_once(path, secrets.token_hex(_NODE_BYTES) + "\n")
     return path.read_text().strip()
 
 
@@ -172,8 +173,8 @@ def _move_once(old: Path, new: Path) -> None:
         return  # There is none, or another process has just moved it.
 
 
-def _create_once(path: Path, content: str) -> None:
-    """Write the file whole and durable under another name, then link it: the first to link wins."""
+def create_once(path: Path, content: str) -> None:
+    """Write the file, mode 0600, whole and durable under another name, then link it: the first wins."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     temporary = Path(name)
     try:

@@ -19,6 +19,7 @@ from importlib import metadata
 from typing import Any, BinaryIO
 
 from tollway.app.data_dir import Node, RunFile, claim_node, prepare, secret, write_run_file
+from tollway.app.default_certificate import default_certificate
 from tollway.app.handover import ExecRenewal, HandOver, Sockets, is_rehearsal
 from tollway.app.listeners import Opening, is_loopback, open_listener, public_address
 from tollway.app.payments import check_options
@@ -28,7 +29,7 @@ from tollway.app.redis import gateway_environment
 from tollway.app.settings import Role, Settings
 from tollway.app.supervisor import Child, Supervisor
 from tollway.app.traffic import traffic_options
-from tollway.gateway.secrets import derive_keys
+from tollway.gateway.secrets import DerivedKeys, derive_keys
 from tollway.kernel.errors import TollwayError
 
 __all__ = ["serve"]
@@ -101,6 +102,8 @@ def _prepare_gateway(
         "usage_log_level": settings.usage_log_level.value,
         "usage_log_budget_bytes": settings.usage_log_budget_mib << 20,
         "control_socket": str(settings.control_socket.absolute()),
+        "tls": _tls_options(settings, keys),
+        "upstream_tls_verify": settings.upstream_tls_verify,
         "pepper": keys.pepper.hex(),
         "cache_key": keys.config_cache.hex(),
         "ready_needs_control": lifeline is not None,
@@ -111,6 +114,17 @@ def _prepare_gateway(
     lent = [*(proxy.socket.fileno() for proxy in proxies), status.fileno(), node.lock]
     files = [*lent, *([] if lifeline is None else [lifeline])]
     return _GatewayLaunch(options, tuple(files))
+
+
+def _tls_options(settings: Settings, keys: DerivedKeys) -> dict[str, str] | None:
+    if not any(listener.tls for listener in settings.proxy_listeners):
+        return None
+    certificate = default_certificate(settings.data_dir)
+    return {
+        "ticket_key": keys.tls_tickets.hex(),
+        "default_cert": certificate.cert,
+        "default_key": certificate.key,
+    }
 
 
 def _check_secret(settings: Settings) -> None:

@@ -163,6 +163,10 @@ HeaderName = Annotated[str, BeforeValidator(_header_name)]
 """The name of a header line."""
 
 
+_DEFAULT_PROXY = "0.0.0.0:8000"
+_DEFAULT_TLS = "0.0.0.0:8443"
+
+
 class Settings(BaseSettings):
     """What a process needs to know before it reads any database."""
 
@@ -179,8 +183,11 @@ class Settings(BaseSettings):
     redis_url: RedisUrl | None = Field(default=None, repr=False)
     secret_key: str | None = Field(default=None, repr=False)
     admin_token: str | None = Field(default=None, repr=False)
-    proxy_listen: ProxyListeners = "0.0.0.0:8000"
-    proxy_tls_listen: TlsListeners = Field(default="off")
+    proxy_listen: ProxyListeners = _DEFAULT_PROXY
+    proxy_tls_listen: TlsListeners = Field(
+        default_factory=lambda known: _DEFAULT_TLS if known["proxy_listen"] == _DEFAULT_PROXY else "off"
+    )
+    """Whoever sets `proxy_listen` gets that: a second gateway of a machine doesn't take 8443 unasked."""
     admin_listen: Listener = "127.0.0.1:8001"
     console_listen: OptionalListener = "127.0.0.1:8002"
     portal_listen: OptionalListener = "0.0.0.0:8003"
@@ -204,6 +211,7 @@ class Settings(BaseSettings):
     stripe_api_base: str | None = None
     usage_log_level: Durability = Durability.GROUP
     usage_log_budget_mib: int = Field(default=32_768, ge=64)
+    upstream_tls_verify: bool = True
     gateway_workers: int | None = Field(default=None, ge=1, le=256)
     trusted_ips: TrustedIps = ""
     """Proxies in front of the gateway that are believed about who calls."""

@@ -37,6 +37,8 @@ class DerivedKeys:
     """AES-256-GCM of secrets in the database."""
     config_cache: bytes = field(repr=False)
     """AES-256-GCM of the gateway's own copy of the configuration."""
+    tls_tickets: bytes = field(repr=False)
+    """What the keys of TLS session tickets are derived from."""
 
 
 def derive_keys(secret: str) -> DerivedKeys:
@@ -46,7 +48,7 @@ def derive_keys(secret: str) -> DerivedKeys:
         info = f"tollway/{purpose}/1".encode("ascii")
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret.encode())
 
-    return DerivedKeys(derive("key-pepper"), derive("at-rest"), derive("config-cache"))
+    return DerivedKeys(derive("key-pepper"), derive("at-rest"), derive("config-cache"), derive("tls-tickets"))
 
 
 @dataclass(frozen=True, slots=True)

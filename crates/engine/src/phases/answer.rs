@@ -16,6 +16,8 @@ pub enum AnswerKind {
     BodyTooLarge,
     /// The client expects what the gateway doesn't know.
     ExpectationFailed,
+    /// A request without TLS, where TLS is spoken.
+    PlainOnTls,
     /// No route matches.
     NoRoute,
     /// The route has no service.
@@ -64,13 +66,14 @@ pub enum AnswerKind {
 
 impl AnswerKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::BadRequest,
         Self::UriTooLong,
         Self::HeadersTooLarge,
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::ExpectationFailed,
+        Self::PlainOnTls,
         Self::NoRoute,
         Self::NoService,
         Self::NeedsTls,
@@ -105,6 +108,7 @@ impl AnswerKind {
             Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::ExpectationFailed => "expectation_failed",
+            Self::PlainOnTls => "plain_on_tls",
             Self::NoRoute => "no_route",
             Self::NoService => "no_service",
             Self::NeedsTls => "needs_tls",
@@ -134,7 +138,7 @@ impl AnswerKind {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::BadRequest => 400,
+            Self::BadRequest | Self::PlainOnTls => 400,
             Self::UriTooLong => 414,
             Self::HeadersTooLarge => 431,
             Self::RequestTimeout => 408,
@@ -167,6 +171,7 @@ impl AnswerKind {
             Self::RequestTimeout => "Request timeout",
             Self::BodyTooLarge => "Payload too large",
             Self::ExpectationFailed => "Expectation failed",
+            Self::PlainOnTls => "The plain HTTP request was sent to HTTPS port",
             Self::NoRoute => "no Route matched with those values",
             Self::NoService => "no Service found with those values",
             Self::NeedsTls | Self::RedirectToTls => "Please use HTTPS protocol",

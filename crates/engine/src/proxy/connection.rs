@@ -46,14 +46,7 @@ enum Awaited {
 ///
 /// With `http2` a client may begin that with its preface, without anything having announced it.
 pub(super) async fn serve(worker: &Rc<Worker>, stream: Stream, peer: Peer, http2: bool) {
-    let mut client = Client {
-        stream,
-        peer,
-        worker,
-        alarm: worker.timers.alarm(),
-        served: 0,
-        due: Millis::MAX,
-    };
+    let mut client = Client::new(worker, stream, peer);
     let mut first = true;
     let mut desk = None;
     loop {
@@ -93,6 +86,21 @@ pub(super) async fn serve(worker: &Rc<Worker>, stream: Stream, peer: Peer, http2
     }
 }
 
+/// Answers a connection on which no request can come, and ends it.
+pub(super) async fn refuse(worker: &Worker, stream: Stream, peer: Peer, kind: AnswerKind) {
+    let mut client = Client::new(worker, stream, peer);
+    let mut desk = worker.desks.take();
+    exchange::refuse(&mut client, &mut desk, kind).await;
+    desk.tidy();
+    worker.desks.give_back(desk);
+    linger(&mut client).await;
+}
+
+/// Ends a connection without a word, but so that what was said before arrives.
+pub(super) async fn dismiss(worker: &Worker, stream: Stream, peer: Peer) {
+    linger(&mut Client::new(worker, stream, peer)).await;
+}
+
 /// An exchange counted as active until it is over, however it ends.
 struct Active<'a>(&'a Worker);
 
@@ -126,6 +134,19 @@ impl Due {
             self.at = self.at.min(worker.timers.after(quiet));
         }
         self.at
+    }
+}
+
+impl<'a> Client<'a> {
+    fn new(worker: &'a Worker, stream: Stream, peer: Peer) -> Self {
+        Self {
+            stream,
+            peer,
+            worker,
+            alarm: worker.timers.alarm(),
+            served: 0,
+            due: Millis::MAX,
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`heads_out`], [`outgoing`] | what is written |
 //! | [`buffers`], [`desk`], [`pool`], [`resolver`], [`timers`], [`clock`], [`date`] | what a thread's connections share |
 //! | [`h2`] | HTTP/2 at the edges: its streams as streams of ours |
+//! | [`opening`], [`proxy_protocol`] | what comes before the first request: PROXY header, TLS handshake |
 //! | [`stream`] | what connections run over |
 //! | [`connection`] | one client: request after request |
 //! | [`exchange`] | one request: judged, then answered or forwarded |
@@ -35,8 +36,10 @@ mod half;
 pub mod head;
 pub mod heads_out;
 mod linger;
+pub mod opening;
 mod outgoing;
 mod pool;
+pub mod proxy_protocol;
 pub mod request_head;
 mod request_side;
 mod resolver;

@@ -38,6 +38,29 @@ impl Counter {
     }
 }
 
+/// What became of what comes before the first request.
+#[derive(Debug, Default)]
+pub struct OpeningStats {
+    /// Handshakes of TLS with clients that were done.
+    pub tls_handshakes: Counter,
+    /// Of those, such as went on with a session from before.
+    pub tls_resumed: Counter,
+    /// Clients that spoke no TLS as we do, or wanted what there isn't.
+    pub tls_bad: Counter,
+    /// Clients that spoke HTTP without TLS.
+    pub tls_plain: Counter,
+    /// Clients that left within the handshake.
+    pub tls_closed: Counter,
+    /// Handshakes that took too long.
+    pub tls_timeouts: Counter,
+    /// Connections without the PROXY header that must be there.
+    pub proxy_malformed: Counter,
+    /// Such headers that took too long.
+    pub proxy_timeouts: Counter,
+    /// Openings ended for younger ones, as too many were under way.
+    pub displaced: Counter,
+}
+
 /// What a worker counts beside the phases' own figures.
 #[derive(Debug, Default)]
 pub struct WorkerStats {
@@ -77,6 +100,8 @@ pub struct WorkerStats {
     pub upstream_idle: Counter,
     /// Handshakes with upstreams that failed, by [`TlsFault`](super::dial::TlsFault).
     pub upstream_tls_faults: [Counter; 6],
+    /// Handshakes with clients.
+    pub opening: OpeningStats,
     /// Dealings with Redis.
     pub redis: Arc<RedisStats>,
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -20,6 +21,7 @@ use super::dial::{Destination, Dialer};
 use super::h2::Links;
 use super::head::HeadLimits;
 use super::heads_out::Peer;
+use super::opening::{self, Openings, ServerTls};
 use super::pool::Pool;
 use super::resolver::Resolver;
 use super::seats::Seats;
@@ -74,6 +76,8 @@ pub struct Worker {
     /// How long a target that is out rests before a request tries it.
     pub(super) pauses: Pauses,
     pub(super) dialer: Dialer,
+    pub(super) openings: Openings,
+    tls: Option<ServerTls>,
     pub(super) buffers: BufferPool,
     pub(super) desks: Desks,
     pub(super) resolver: Rc<Resolver>,
@@ -127,6 +131,8 @@ impl Worker {
                 most: timeouts.trial_pause_most_ms * 1000,
             },
             dialer: Dialer::new(true),
+            openings: Openings::new(limits.openings_per_worker),
+            tls: None,
             buffers: BufferPool::default(),
             desks: Desks::default(),
             resolver: Rc::new(Resolver::new(NameOptions::default(), Rc::clone(&timers))),
@@ -153,6 +159,24 @@ impl Worker {
     pub fn asking(mut self, options: NameOptions) -> Self {
         self.resolver = Rc::new(Resolver::new(options, Rc::clone(&self.timers)));
         self
+    }
+
+    /// Serves clients over TLS by `tls`, and calls upstreams as `verify` says where their service doesn't.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<ServerTls>, verify: bool) -> Self {
+        self.tls = tls;
+        self.dialer = Dialer::new(verify);
+        self
+    }
+
+    /// How clients of a listener are served over TLS.
+    pub(super) fn server_tls(&self, protocols: Protocols) -> Option<&Arc<ServerConfig>> {
+        let tls = self.tls.as_ref()?;
+        Some(if protocols.http2 {
+            &tls.http2
+        } else {
+            &tls.http1
+        })
     }
 
     /// The present.
@@ -240,6 +264,16 @@ impl Worker {
         self.stats.accepted.increment();
         self.stats.open.increment();
         let open = Open(Rc::clone(self));
+        if protocols.have_opening() {
+            let number = self.openings.number();
+            let task = tokio::task::spawn_local(async move {
+                opening::serve(&open.0, stream, peer, protocols, number).await;
+            });
+            if self.openings.began(number, task.abort_handle()) {
+                self.stats.opening.displaced.increment();
+            }
+            return;
+        }
         tokio::task::spawn_local(async move {
             connection::serve(&open.0, Stream::Tcp(stream), peer, protocols.http2).await;
         });

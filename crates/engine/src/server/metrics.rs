@@ -6,7 +6,7 @@ use super::status::Facts;
 use super::{process_figures, route_figures};
 use crate::phases::AnswerKind;
 use crate::proxy::dial::TlsFault;
-use crate::proxy::stats::{Counter, WorkerStats};
+use crate::proxy::stats::{Counter, OpeningStats, WorkerStats};
 use crate::redis::{BUCKETS, RedisStats};
 use crate::usage_log::ShardHealth;
 
@@ -20,6 +20,7 @@ pub(super) fn render(facts: &Facts) -> String {
     traffic(&mut page, facts);
     route_figures::write(&mut page, facts);
     connections(&mut page, &facts.stats);
+    openings(&mut page, &facts.stats);
     redis(&mut page, &facts.stats);
     configuration(&mut page, facts);
     usage_log(&mut page, facts);
@@ -77,6 +78,54 @@ fn sum(stats: &[std::sync::Arc<WorkerStats>], counter: impl Fn(&WorkerStats) -> 
     stats
         .iter()
         .fold(0, |sum, stats| sum.wrapping_add(counter(stats).get()))
+}
+
+/// A counter of what comes before the first request.
+type Opening = fn(&OpeningStats) -> &Counter;
+
+fn openings(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
+    let total = |counter: fn(&WorkerStats) -> &Counter| sum(stats, counter);
+    let name = "tollway_client_tls_handshakes_total";
+    let opening: [(&str, Opening); 5] = [
+        ("done", |opening| &opening.tls_handshakes),
+        ("bad", |opening| &opening.tls_bad),
+        ("plain", |opening| &opening.tls_plain),
+        ("closed", |opening| &opening.tls_closed),
+        ("timeout", |opening| &opening.tls_timeouts),
+    ];
+    page.family(name, "counter", "TLS handshakes with clients, by outcome.");
+    for (outcome, counter) in opening {
+        let count = sum(stats, |stats| counter(&stats.opening));
+        page.sample(name, &format!("outcome=\"{outcome}\""), count);
+    }
+    page.single(
+        "tollway_client_tls_resumed_total",
+        "counter",
+        "Of those done, how many resumed a session.",
+        total(|stats| &stats.opening.tls_resumed),
+    );
+    page.single(
+        "tollway_client_openings_displaced_total",
+        "counter",
+        "Connections ended before their first request, as too many handshakes were under way.",
+        total(|stats| &stats.opening.displaced),
+    );
+    let name = "tollway_client_proxy_header_failures_total";
+    page.family(
+        name,
+        "counter",
+        "Connections without a PROXY header where one must be.",
+    )
+    .sample(
+        name,
+        r#"reason="malformed""#,
+        total(|stats| &stats.opening.proxy_malformed),
+    )
+    .sample(
+        name,
+        r#"reason="timeout""#,
+        total(|stats| &stats.opening.proxy_timeouts),
+    );
 }
 
 fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {

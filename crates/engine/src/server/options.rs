@@ -67,9 +67,33 @@ pub struct Options {
     /// Whom to ask about the names of upstreams.
     #[serde(default)]
     pub names: NameOptions,
+    /// Needed where a listener speaks TLS.
+    #[serde(default)]
+    pub tls: Option<TlsOptions>,
+    /// Whether upstreams are checked where their service doesn't say (`tls_verify`).
+    #[serde(default = "yes")]
+    pub upstream_tls_verify: bool,
     /// Proxies in front of the gateway that are believed about who calls.
     #[serde(default)]
     pub trust: Trust,
+}
+
+/// What TLS needs beside the configuration.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsOptions {
+    /// The key of session tickets, the same wherever they are to be understood: 64 hex digits.
+    pub ticket_key: SecretKey,
+    /// The certificate for clients that ask for a name without one, PEM, and its key.
+    pub default_cert: String,
+    /// See there.
+    pub default_key: String,
+}
+
+impl fmt::Debug for TlsOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TlsOptions(..)")
+    }
 }
 
 /// A listening TCP socket for API clients, and what is spoken there.
@@ -105,6 +129,10 @@ pub enum Durability {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
+    /// A handshake of TLS.
+    pub tls_handshake_ms: u64,
+    /// From accepting a connection to the end of its PROXY header.
+    pub proxy_header_ms: u64,
     /// From a request's first byte to the end of its head.
     pub client_header_ms: u64,
     /// Between two requests on one connection.
@@ -125,9 +153,15 @@ pub struct Timeouts {
     pub request_ms: Option<NonZeroU64>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            tls_handshake_ms: 10_000,
+            proxy_header_ms: 5_000,
             client_header_ms: 60_000,
             client_idle_ms: 65_000,
             client_body_ms: 60_000,
@@ -163,6 +197,8 @@ pub struct Limits {
     pub upstream_idle_per_address: usize,
     /// Client connections that one worker holds; beyond it they wait in the listener's queue.
     pub connections_per_worker: usize,
+    /// Connections of one worker whose PROXY header or handshake of TLS isn't done; for one more the oldest ends.
+    pub openings_per_worker: usize,
     /// Streams that a client may have open on one HTTP/2 connection.
     pub http2_streams: u32,
 }
@@ -179,6 +215,7 @@ impl Default for Limits {
             retries_per_second: 10,
             upstream_idle_per_address: 256,
             connections_per_worker: 16_384,
+            openings_per_worker: 1024,
             http2_streams: 128,
         }
     }
@@ -264,7 +301,7 @@ impl Options {
             ..
         } = self.timeouts;
         let limits = self.limits;
-        let ranges: [(&str, u64, RangeInclusive<u64>); 12] = [
+        let ranges: [(&str, u64, RangeInclusive<u64>); 15] = [
             (
                 "listeners (their count)",
                 self.listeners.len() as u64,
@@ -306,17 +343,30 @@ impl Options {
                 1..=1 << 20,
             ),
             (
+                "limits.openings_per_worker",
+                limits.openings_per_worker as u64,
+                1..=1 << 20,
+            ),
+            (
+                "timeouts.tls_handshake_ms",
+                self.timeouts.tls_handshake_ms,
+                1..=u64::MAX,
+            ),
+            (
+                "timeouts.proxy_header_ms",
+                self.timeouts.proxy_header_ms,
+                1..=u64::MAX,
+            ),
+            (
                 "limits.http2_streams",
                 limits.http2_streams.into(),
                 1..=1 << 16,
             ),
         ];
-        let unspoken =
-            (self.listeners.iter()).any(|listener| listener.tls || listener.proxy_protocol);
-        if unspoken {
+        if self.tls.is_none() && self.listeners.iter().any(|listener| listener.tls) {
             return Err(BadOption {
-                option: "listeners".to_owned(),
-                problem: "TLS and the PROXY protocol aren't spoken yet".to_owned(),
+                option: "tls".to_owned(),
+                problem: "a listener speaks TLS; say with which key and certificate".to_owned(),
             });
         }
         for (option, value, range) in ranges {

@@ -23,8 +23,12 @@ use crate::control::{Client, ControlState, Identity};
 use crate::limits::{CounterRoom, Counters};
 use crate::phases::Shared;
 use crate::proxy::clock::Clock;
+use crate::proxy::opening::ServerTls;
 use crate::proxy::stats::WorkerStats;
 use crate::proxy::worker::Protocols;
+use crate::tls::certificates::Pair;
+use crate::tls::server::{HTTP1, HTTP2, HTTP10, server_config};
+use crate::tls::tickets::Tickets;
 use crate::upkeep;
 use crate::usage_log::{Level, LogConfig, UsageLog};
 
@@ -195,6 +199,8 @@ impl Crew {
             timeouts: options.timeouts,
             limits: options.limits,
             names: options.names.clone(),
+            tls: server_tls(options, &parts.store)?,
+            verify_upstreams: options.upstream_tls_verify,
             stage: stage.subscribe(),
             ended,
         };
@@ -212,6 +218,28 @@ impl Crew {
         }
         Ok((crew, ends))
     }
+}
+
+/// How clients are served over TLS, where any listener does that.
+fn server_tls(
+    options: &Options,
+    store: &Arc<ConfigStore>,
+) -> Result<Option<ServerTls>, StartError> {
+    let Some(tls) = &options.tls else {
+        return Ok(None);
+    };
+    let pair = Pair::read(&tls.default_cert, &tls.default_key)
+        .map_err(|error| StartError::new("option tls", &error.within("default")))?;
+    let (pair, tickets) = (Arc::new(pair), Arc::new(Tickets::new(tls.ticket_key)));
+    let config = |protocols: &[&[u8]]| {
+        let (store, pair) = (Arc::clone(store), Some(Arc::clone(&pair)));
+        server_config(store, pair, Arc::clone(&tickets), protocols)
+            .map_err(|error| StartError::new("option tls", &error))
+    };
+    Ok(Some(ServerTls {
+        http1: config(&[HTTP1, HTTP10])?,
+        http2: config(&[HTTP2, HTTP1, HTTP10])?,
+    }))
 }
 
 fn worker_count(options: &Options) -> Result<usize, StartError> {

@@ -14,6 +14,7 @@ use super::options::{Limits, Timeouts};
 use super::stop::Stage;
 use crate::names::NameOptions;
 use crate::phases::{Pipeline, Shared};
+use crate::proxy::opening::ServerTls;
 use crate::proxy::stats::WorkerStats;
 use crate::proxy::worker::{Protocols, Worker};
 use crate::usage_log::Shard;
@@ -31,6 +32,8 @@ pub(super) struct Means {
     pub timeouts: Timeouts,
     pub limits: Limits,
     pub names: NameOptions,
+    pub tls: Option<ServerTls>,
+    pub verify_upstreams: bool,
     pub stage: watch::Receiver<Stage>,
     /// Tells that a worker has ended, well or not.
     pub ended: mpsc::UnboundedSender<()>,
@@ -71,8 +74,10 @@ async fn serve(
     mut means: Means,
 ) -> io::Result<()> {
     let pipeline = Pipeline::new(&means.shared).map_err(io::Error::from)?;
-    let worker = Worker::new(pipeline, shard, stats, means.timeouts, means.limits);
-    let worker = Rc::new(worker.asking(means.names));
+    let worker = Worker::new(pipeline, shard, stats, means.timeouts, means.limits)
+        .asking(means.names)
+        .with_tls(means.tls, means.verify_upstreams);
+    let worker = Rc::new(worker);
     let ticking = Rc::clone(&worker);
     tokio::task::spawn_local(async move { ticking.tick().await });
     // An error means that nobody can say stop any more: then it is time. The same below.

@@ -14,6 +14,9 @@ use crate::config::{Config, ConfigStore};
 /// What is spoken over TLS without HTTP/2.
 pub const HTTP1: &[u8] = b"http/1.1";
 
+/// And by who names its older version.
+pub const HTTP10: &[u8] = b"http/1.0";
+
 /// HTTP/2, in the words of ALPN.
 pub const HTTP2: &[u8] = b"h2";
 

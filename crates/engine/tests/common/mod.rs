@@ -55,12 +55,14 @@ pub struct Setup {
     pub names: NameOptions,
     /// The upstreams that services may name.
     pub upstreams: Value,
+    /// What is spoken at the gateway's listener.
+    pub protocols: Protocols,
+    /// Shown to clients that ask for a name without a certificate.
+    pub default_certificate: Option<tls::Identity>,
     /// Laid over the rest of the base.
     pub base: Value,
     /// Rows of the keyed tables, by table.
     pub rows: Vec<(&'static str, Value)>,
-    /// What the listener speaks.
-    pub protocols: Protocols,
 }
 
 /// A running gateway with one worker.
@@ -138,12 +140,13 @@ impl Gateway {
             plugins: json!([]),
             names: NameOptions::default(),
             upstreams: json!([]),
-            base: json!({}),
-            rows: Vec::new(),
             protocols: Protocols {
                 http2: true,
                 ..Protocols::default()
             },
+            default_certificate: None,
+            base: json!({}),
+            rows: Vec::new(),
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
@@ -173,6 +176,7 @@ impl Gateway {
         let looked_after = Arc::clone(&store);
         let stats = Arc::new(WorkerStats::default());
         let protocols = setup.protocols;
+        let server_tls = tls::serving(&store, setup.default_certificate.as_ref());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -187,7 +191,8 @@ impl Gateway {
                 tokio::task::spawn_local(upkeep::run(looked_after, setup.names.clone()));
                 let pipeline = Pipeline::new(&shared).unwrap();
                 let worker = Worker::new(pipeline, usage, counted, setup.timeouts, setup.limits);
-                let worker = Rc::new(worker.asking(setup.names));
+                let worker = worker.asking(setup.names).with_tls(Some(server_tls), true);
+                let worker = Rc::new(worker);
                 let ticking = Rc::clone(&worker);
                 tokio::task::spawn_local(async move { ticking.tick().await });
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();

@@ -13,6 +13,12 @@ use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, Server
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tollway_engine::config::ConfigStore;
+use tollway_engine::proxy::opening::ServerTls;
+use tollway_engine::server::options::SecretKey;
+use tollway_engine::tls::certificates::Pair;
+use tollway_engine::tls::server::{HTTP1, HTTP2, HTTP10, server_config};
+use tollway_engine::tls::tickets::Tickets;
 
 /// Who signs certificates.
 pub struct Authority {
@@ -117,6 +123,21 @@ impl Identity {
         builder
             .with_single_cert(self.chain(), self.private_key())
             .unwrap()
+    }
+}
+
+/// The gateway's side, with tickets that all gateways of the tests understand.
+pub fn serving(store: &Arc<ConfigStore>, default: Option<&Identity>) -> ServerTls {
+    let pair = default.map(|identity| Pair::read(&identity.cert, &identity.key).unwrap());
+    let pair = pair.map(Arc::new);
+    let tickets = Arc::new(Tickets::new(SecretKey([7; 32])));
+    let config = |protocols: &[&[u8]]| {
+        let (store, tickets) = (Arc::clone(store), Arc::clone(&tickets));
+        server_config(store, pair.clone(), tickets, protocols).unwrap()
+    };
+    ServerTls {
+        http1: config(&[HTTP1, HTTP10]),
+        http2: config(&[HTTP2, HTTP1, HTTP10]),
     }
 }
 
