@@ -2,13 +2,14 @@
 //!
 //! `cargo run --release --example phases [requests]`: some seconds, one thread, loopback not even touched.
 
+mod common;
+
 use std::hint::black_box;
 use std::io::{Write, stdout};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use common::{Fault, PEPPER, frames};
 use tollway_engine::config::{ConfigStore, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
 use tollway_engine::phases::{
@@ -17,12 +18,6 @@ use tollway_engine::phases::{
 use tollway_engine::usage_log::Completion;
 
 const KEYS: usize = 100_000;
-const PEPPER: [u8; 32] = [9; 32];
-type Fault = Box<dyn std::error::Error>;
-
-fn uuid(kind: u32, number: usize) -> String {
-    format!("{kind:08x}-0000-4000-8000-{number:012x}")
-}
 
 fn key(number: usize) -> String {
     format!(
@@ -31,46 +26,15 @@ fn key(number: usize) -> String {
     )
 }
 
-/// One route with key-auth and rate-limiting.
-const BASE: &str = include_str!("../tests/data/base.json");
-
-fn configured() -> Result<Arc<ConfigStore>, Fault> {
+fn configured(keys: &[String]) -> Result<Arc<ConfigStore>, Fault> {
     let store = Arc::new(ConfigStore::default());
     let mut updater = Updater::new(Arc::clone(&store), None);
-    let mut send = |frame: String| updater.frame(&frame).map_err(|fault| format!("{fault:?}"));
-    send(format!(
-        r#"{{"type":"full_begin","version":1,"base":{BASE}}}"#
-    ))?;
-    let pepper = Hmac::<Sha256>::new_from_slice(&PEPPER)?;
-    for first in (0..KEYS).step_by(1000) {
-        let (mut consumers, mut keys) = (Vec::new(), Vec::new());
-        for number in first..first + 1000 {
-            let id = uuid(5, number);
-            consumers.push(format!(
-                r#"{{"id":"{id}","username":"c{number:06}","custom_id":null,"groups":[],"acls":[],"plugins":[],
-                "customer":null,"phase":null,"mode":"live"}}"#
-            ));
-            let hash = pepper
-                .clone()
-                .chain_update(key(number))
-                .finalize()
-                .into_bytes();
-            let hash = hash
-                .iter()
-                .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-            keys.push(format!(
-                r#"{{"id":"{}","hash":"{hash}","consumer":"{id}"}}"#,
-                uuid(6, number)
-            ));
-        }
-        for (table, rows) in [("consumers", consumers), ("key_auth", keys)] {
-            let rows = rows.join(",");
-            send(format!(
-                r#"{{"type":"rows","table":"{table}","rows":[{rows}]}}"#
-            ))?;
-        }
-    }
-    send(r#"{"type":"full_end","version":1}"#.to_owned())?;
+    frames(keys, |frame| {
+        updater
+            .frame(&frame)
+            .map_err(|fault| format!("{fault:?}"))?;
+        Ok(())
+    })?;
     Ok(store)
 }
 
@@ -79,10 +43,11 @@ fn main() -> Result<(), Fault> {
         .nth(1)
         .map_or(Ok(1_000_000), |text| text.parse())?;
     let folder = tempfile::tempdir()?;
+    let keys: Vec<String> = (0..KEYS).map(key).collect();
     let before = resident()?;
     let started = Instant::now();
     let counters = Arc::new(Counters::open(folder.path(), CounterRoom::default())?);
-    let shared = Arc::new(Shared::new(configured()?, counters, PEPPER));
+    let shared = Arc::new(Shared::new(configured(&keys)?, counters, PEPPER));
     let mut pipeline = Pipeline::new(&shared)?;
     let loaded = started.elapsed();
 
@@ -91,7 +56,6 @@ fn main() -> Result<(), Fault> {
         mono,
         wall: wall + mono,
     };
-    let keys: Vec<String> = (0..KEYS).map(key).collect();
     let mut exchange = Exchange::new();
     let mut out = Vec::with_capacity(4096);
     let mut forwarded = 0_usize;

@@ -21,16 +21,13 @@ impl Uuid {
     /// The canonical text, without allocating.
     #[must_use]
     pub fn text(&self) -> [u8; UUID_TEXT] {
+        let digits = hex_text(&self.0);
         let mut text = [b'-'; UUID_TEXT];
-        let mut place = 0;
-        for (index, byte) in self.0.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                place += 1;
-            }
-            text[place] = HEX[usize::from(byte >> 4)];
-            text[place + 1] = HEX[usize::from(byte & 15)];
-            place += 2;
-        }
+        text[..8].copy_from_slice(&digits[..8]);
+        text[9..13].copy_from_slice(&digits[8..12]);
+        text[14..18].copy_from_slice(&digits[12..16]);
+        text[19..23].copy_from_slice(&digits[16..20]);
+        text[24..].copy_from_slice(&digits[20..]);
         text
     }
 }
