@@ -28,18 +28,12 @@ fn main() -> Result<(), Fault> {
     let socket = folder.path().join("control.sock");
     let control = UnixListener::bind(&socket)?;
     std::thread::spawn(move || configure(&control, &keys).map_err(|fault| fault.to_string()));
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
     let options = serde_json::json!({
         "listeners": [{"fd": TcpListener::bind(address)?.into_raw_fd(), "tls": false, "http2": false,
             "proxy_protocol": false}],
         "workers": 1, "data_dir": folder.path(), "usage_log_dir": log, "usage_log_level": "group",
-        "usage_log_budget_bytes": 1_u64 << 30, "node": hex(&[7; 16]), "control_socket": socket,
-        "pepper": hex(&PEPPER), "cache_key": hex(&[1; 32]), "ready_needs_control": false, "drain_seconds": 1,
+        "usage_log_budget_bytes": 1_u64 << 30, "node": "07".repeat(16), "control_socket": socket,
+        "pepper": "09".repeat(PEPPER.len()), "cache_key": "01".repeat(32), "ready_needs_control": false, "drain_seconds": 1,
     });
     server::run(&Options::from_json(options.to_string().as_bytes())?)?;
     Ok(())

@@ -36,6 +36,8 @@ __all__ = ["serve"]
 
 _LIFELINE_FD = "TOLLWAY_LIFELINE_FD"
 _LENT_FDS = "TOLLWAY_LENT_FDS"
+_TUNABLES = "GLIBC_TUNABLES"
+_HUGE_PAGES = "glibc.malloc.hugetlb=1"
 _DRAIN_SECONDS = 10
 _READY_POLL_SECONDS = 0.05
 _CONFIGURATION = "configuration"
@@ -178,7 +180,7 @@ def _serve_all(settings: Settings) -> None:
                 _GATEWAY_COMMAND,
                 stdin=options,
                 pass_fds=[*gateway.files, *([] if ready is None else [ready])],
-                env=environment | gateway_environment(settings),
+                env=environment | _gateway_environment(settings),
             )
 
     def start_role(role: Role, lent: Mapping[str, socket.socket], ready: int | None) -> Process:
@@ -264,8 +266,15 @@ def _serve_gateway(settings: Settings) -> None:
     with launch.document() as options:
         os.dup2(options.fileno(), 0)
     # The same process goes on as the bare gateway, without what this module has imported.
-    environment = os.environ | gateway_environment(settings)
+    environment = os.environ | _gateway_environment(settings)
     os.execve(_GATEWAY_COMMAND[0], _GATEWAY_COMMAND, environment)  # noqa: S606
+
+
+def _gateway_environment(settings: Settings) -> dict[str, str]:
+    """Return what a gateway's process needs beside its options, and how glibc is to serve it."""
+    # Consumers and keys are met at random: with pages of 4 KiB look-ups miss the cache of addresses too.
+    tunables = [_HUGE_PAGES, *filter(None, [os.environ.get(_TUNABLES)])]
+    return gateway_environment(settings) | {_TUNABLES: ":".join(tunables)}
 
 
 def _serve_control(settings: Settings) -> None:

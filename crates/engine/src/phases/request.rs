@@ -101,17 +101,33 @@ pub trait HeaderSink {
     /// One line. `value` holds no CR, LF or NUL.
     fn header(&mut self, name: &'static str, value: &[u8]);
 
+    /// One line whose value `write` appends.
+    fn header_with(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>));
+
     /// One line of several values, with `, ` between them.
     fn header_list<'a>(&mut self, name: &'static str, values: impl Iterator<Item = &'a [u8]>);
 }
 
 /// As HTTP/1 writes them, each line with its CRLF.
 impl HeaderSink for Vec<u8> {
+    #[allow(
+        clippy::inline_always,
+        reason = "names are constants there: copying one then takes no call"
+    )]
+    #[inline(always)]
     fn header(&mut self, name: &'static str, value: &[u8]) {
         self.reserve(name.len() + value.len() + 4);
         self.extend_from_slice(name.as_bytes());
         self.extend_from_slice(b": ");
         self.extend_from_slice(value);
+        self.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    fn header_with(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.extend_from_slice(name.as_bytes());
+        self.extend_from_slice(b": ");
+        write(self);
         self.extend_from_slice(b"\r\n");
     }
 

@@ -8,8 +8,6 @@ use crate::limits::Date;
 pub(super) struct Text<const ROOM: usize> {
     bytes: [u8; ROOM],
     length: usize,
-    /// Something didn't fit.
-    is_short: bool,
 }
 
 impl<const ROOM: usize> Default for Text<ROOM> {
@@ -17,7 +15,6 @@ impl<const ROOM: usize> Default for Text<ROOM> {
         Self {
             bytes: [0; ROOM],
             length: 0,
-            is_short: false,
         }
     }
 }
@@ -28,27 +25,11 @@ impl<const ROOM: usize> Text<ROOM> {
         if let Some(room) = self.bytes.get_mut(self.length..end) {
             room.copy_from_slice(bytes);
             self.length = end;
-        } else {
-            self.is_short = true;
         }
-    }
-
-    pub(super) fn push_number(&mut self, number: u64) {
-        self.push(Decimal::new(number).bytes());
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
-    }
-
-    /// Puts in what `write` writes, or nothing where there isn't room for all of it.
-    pub(super) fn push_whole(&mut self, write: impl FnOnce(&mut Self)) {
-        let before = self.length;
-        self.is_short = false;
-        write(self);
-        if self.is_short {
-            self.length = before;
-        }
     }
 }
 
@@ -102,7 +83,7 @@ impl Decimal {
         let mut rest = number;
         loop {
             decimal.start -= 1;
-            decimal.digits[decimal.start] = b"0123456789"[(rest % 10) as usize];
+            decimal.digits[decimal.start] = b'0' + (rest % 10) as u8;
             rest /= 10;
             if rest == 0 {
                 return decimal;
@@ -128,19 +109,6 @@ mod tests {
         ] {
             assert_eq!(Instant::of(second).to_string(), text);
         }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_left_out_whole() {
-        let mut text = Text::<16>::default();
-        text.push(&[b'x'; 13]);
-        text.push_whole(|text| {
-            text.push(b"ab");
-            text.push(b"cd");
-        });
-        assert_eq!(text.bytes().len(), 13);
-        text.push_whole(|text| text.push(b"abc"));
-        assert!(text.bytes().ends_with(b"xabc"));
     }
 
     #[test]

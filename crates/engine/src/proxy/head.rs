@@ -68,6 +68,11 @@ impl Span {
         }
     }
 
+    /// From where to where.
+    pub(super) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
     /// The bytes; empty where `head` is not what the span was made from.
     #[must_use]
     pub fn of_head(self, head: &[u8]) -> &[u8] {

@@ -82,16 +82,16 @@ pub fn write_request(
     exchange.write_host(&view, out);
     out.extend_from_slice(b"\r\n");
     let mut states_length = false;
+    let mut lines = Run::of(head);
     for line in &request.lines {
         let name = line.name.of_head(head);
         match line.field {
-            Field::EndToEnd if exchange.forwards(name) => {
-                push_line(out, name, line.value.of_head(head));
-            }
+            Field::EndToEnd if exchange.forwards(name) => lines.push(line, out),
             Field::ContentLength => states_length = true,
             _ => {}
         }
     }
+    lines.end(out);
     // Trailers are passed on, so what the client said of them holds on this hop too; and so is an upgrade.
     match (request.accepts_trailers, request.upgrade) {
         (false, None) => {}
@@ -145,12 +145,14 @@ pub fn write_response(
     out: &mut Vec<u8>,
 ) {
     status_line(out, response.status, response.reason.of_head(head));
+    let mut lines = Run::of(head);
     for line in &response.lines {
         let name = line.name.of_head(head);
         if matches!(line.field, Field::EndToEnd | Field::Date) && exchange.returns(name) {
-            push_line(out, name, line.value.of_head(head));
+            lines.push(line, out);
         }
     }
+    lines.end(out);
     if delivery.chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     } else if let Some(length) = response.content_length
@@ -208,6 +210,50 @@ pub fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.push(b' ');
     out.extend_from_slice(reason);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Lines that are passed on: neighbours that stand in the head as we would write them are copied as one.
+struct Run<'a> {
+    head: &'a [u8],
+    begin: usize,
+    /// After the last line's value; no run has begun where it is 0.
+    end: usize,
+}
+
+impl<'a> Run<'a> {
+    fn of(head: &'a [u8]) -> Self {
+        let (begin, end) = (0, 0);
+        Self { head, begin, end }
+    }
+
+    fn push(&mut self, line: &HeaderLine, out: &mut Vec<u8>) {
+        let (name, value) = (line.name.range(), line.value.range());
+        // An empty value's place says nothing.
+        let between = self.head.get(name.end..value.start);
+        if between != Some(b": ") || value.is_empty() {
+            self.end(out);
+            push_line(
+                out,
+                line.name.of_head(self.head),
+                line.value.of_head(self.head),
+            );
+            return;
+        }
+        // Every line of a head ends in CR LF, so two bytes can't be anything else.
+        if self.end == 0 || self.end + 2 != name.start {
+            self.end(out);
+            self.begin = name.start;
+        }
+        self.end = value.end;
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if self.end > 0 {
+            out.extend_from_slice(self.head.get(self.begin..self.end).unwrap_or_default());
+            out.extend_from_slice(b"\r\n");
+            self.end = 0;
+        }
+    }
 }
 
 /// A `Date` line.
