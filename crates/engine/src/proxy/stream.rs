@@ -4,9 +4,10 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
@@ -72,6 +73,56 @@ impl Stream {
     }
 }
 
+/// Reads once, as the runtime's own `poll_read` does, but for the C library: in a process of several threads that
+/// prepares each call for being cancelled, which is a fiftieth of what a request costs.
+fn poll_receive(
+    stream: &TcpStream,
+    context: &mut Context<'_>,
+    room: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        ready!(stream.poll_read_ready(context))?;
+        let mut came = None;
+        let done = stream.try_io(Interest::READABLE, || {
+            let bytes = room.initialize_unfilled();
+            let most = bytes.len();
+            let (length, _) = recv(stream, bytes, RecvFlags::empty())?;
+            came = Some(length);
+            if 0 < length && length < most {
+                // There was no more: told so, the runtime doesn't have it read again in vain.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        });
+        match (came, done) {
+            (Some(length), _) => {
+                room.advance(length);
+                return Poll::Ready(Ok(()));
+            }
+            (None, Err(fault)) if fault.kind() != io::ErrorKind::WouldBlock => {
+                return Poll::Ready(Err(fault));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Writes once, in the same way.
+fn poll_send(
+    stream: &TcpStream,
+    context: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(context))?;
+        let write = || Ok(send(stream, bytes, SendFlags::NOSIGNAL)?);
+        match stream.try_io(Interest::WRITABLE, write) {
+            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done),
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     #[inline]
     fn poll_read(
@@ -80,7 +131,7 @@ impl AsyncRead for Stream {
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, room),
+            Self::Tcp(stream) => poll_receive(stream, context, room),
             Self::Unix(stream) => Pin::new(stream).poll_read(context, room),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_read(context, room),
             Self::Accepted(stream) => stream.poll_read(context, room),
@@ -97,7 +148,7 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tcp(stream) => poll_send(stream, context, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
             Self::Accepted(stream) => stream.poll_write(context, &[io::IoSlice::new(bytes)]),
