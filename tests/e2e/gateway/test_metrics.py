@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,12 @@ def test_what_the_configuration_has_no_more_is_told_no_more(tmp_path: Path, cont
         control.change(base={**control.base, "routes": control.base["routes"][:1]})
         eventually(lambda: gateway.get("/open/x").status == 404)
         assert Figures(gateway).labels("tollway_http_requests_total", "route") == {""}
+
+
+def test_who_asks_nothing_keeps_nobody_from_an_answer(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path) as gateway, ExitStack() as open_for_now:
+        for _ in range(100):
+            silent = socket.create_connection(("127.0.0.1", gateway.status_port), timeout=20)
+            open_for_now.enter_context(silent)
+        # More than are looked at together: the first are sent away after five seconds.
+        assert gateway.status("/livez").status == 200

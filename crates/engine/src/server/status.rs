@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::metrics;
@@ -19,6 +19,10 @@ use crate::proxy::head::{HeadLimits, Scan};
 use crate::proxy::request_head::RequestHead;
 use crate::proxy::stats::WorkerStats;
 use crate::usage_log::UsageLog;
+
+/// How many questions may be open at once: whoever asks more often than that waits in the listener's queue. Each takes a
+/// descriptor and a few kilobytes, and clients of the API must not lack them.
+const MOST_OPEN: usize = 64;
 
 /// How long one question may take altogether.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -121,11 +125,16 @@ pub(super) async fn serve(listener: Option<StdListener>, facts: Rc<Facts>) {
 }
 
 async fn answer_all(listener: TcpListener, facts: Rc<Facts>) {
+    let places = Arc::new(Semaphore::new(MOST_OPEN));
     loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let facts = Rc::clone(&facts);
                 tokio::task::spawn_local(async move {
+                    let _place = place;
                     let _ = timeout(LONGEST, answer(stream, &facts)).await;
                 });
             }
