@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -156,6 +156,27 @@ def _header_name(value: object) -> object:
     return value
 
 
+def _dns_servers(value: object) -> object:
+    """Give each server its port."""
+    if not isinstance(value, str):
+        return value
+    return ",".join(_dns_server(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _dns_server(text: str) -> str:
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    address = ip_address(host)
+    if not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise ValueError(f"{text}: the port is none; use an address such as 10.0.0.2 or [::1]:5353")
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+DnsServers = Annotated[str, BeforeValidator(_dns_servers)]
 TrustedIps = Annotated[str, BeforeValidator(_trusted_ips)]
 """Blocks of addresses, with commas between."""
 
@@ -224,6 +245,9 @@ class Settings(BaseSettings):
     idle_timeout_seconds: float = Field(default=65, ge=0.001, le=86_400)
     request_timeout_seconds: float | None = Field(default=None, ge=0.001, le=86_400)
     upstream_idle_seconds: float = Field(default=60, ge=0, le=86_400)
+    upstream_age_seconds: float = Field(default=3600, ge=1, le=86_400)
+    retry_percent: int = Field(default=20, ge=0, le=1000)
+    dns_resolver: DnsServers = ""
     connection_requests: int = Field(default=10_000, ge=1)
     http2_streams: int = Field(default=128, ge=1, le=65_536)
     max_request_line_bytes: int = Field(default=8_192, ge=64, le=1 << 20)

@@ -24,6 +24,7 @@ def traffic_options(settings: Settings) -> dict[str, Any]:
             "client_send_ms": _ms(settings.send_timeout_seconds),
             "client_idle_ms": _ms(settings.idle_timeout_seconds),
             "upstream_idle_ms": _ms(settings.upstream_idle_seconds),
+            "upstream_age_ms": _ms(settings.upstream_age_seconds),
             "request_ms": None if whole is None else _ms(whole),
         },
         "limits": {
@@ -33,7 +34,9 @@ def traffic_options(settings: Settings) -> dict[str, Any]:
             "body_bytes": settings.max_body_bytes,
             "requests_per_connection": settings.connection_requests,
             "http2_streams": settings.http2_streams,
+            "retry_percent": settings.retry_percent,
         },
+        "names": {"servers": [server for server in settings.dns_resolver.split(",") if server]},
     }
 
 

@@ -73,6 +73,15 @@ def test_trusted_proxies_are_blocks_of_addresses(monkeypatch: pytest.MonkeyPatch
         load_settings()
 
 
+def test_dns_servers_are_addresses_with_ports() -> None:
+    told = Settings(dns_resolver="10.0.0.2, ::1,[::1]:5353,127.0.0.1:54")
+    servers = ["10.0.0.2:53", "[::1]:53", "[::1]:5353", "127.0.0.1:54"]
+    assert traffic_options(told)["names"] == {"servers": servers}
+    for wrong in ("dns.example", "10.0.0.2:0", "[::1]:x", "10.0.0.2:70000"):
+        with pytest.raises(ValueError, match="dns_resolver"):
+            Settings(dns_resolver=wrong)
+
+
 def test_what_a_request_may_take_reaches_the_gateway() -> None:
     usual = traffic_options(Settings())
     assert (usual["timeouts"]["request_ms"], usual["limits"]["body_bytes"]) == (None, None)

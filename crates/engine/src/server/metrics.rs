@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 
 use super::status::Facts;
 use super::{process_figures, route_figures};
+use crate::balancer::Endpoint;
 use crate::phases::AnswerKind;
 use crate::proxy::dial::TlsFault;
 use crate::proxy::stats::{Counter, OpeningStats, WorkerStats};
@@ -21,6 +22,7 @@ pub(super) fn render(facts: &Facts) -> String {
     route_figures::write(&mut page, facts);
     connections(&mut page, &facts.stats);
     openings(&mut page, &facts.stats);
+    upstreams(&mut page, facts);
     redis(&mut page, &facts.stats);
     configuration(&mut page, facts);
     usage_log(&mut page, facts);
@@ -199,6 +201,65 @@ fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
         "Requests sent again because their connection had closed without an answer.",
         total(|stats| &stats.retries),
     );
+}
+
+/// A figure of one target's address.
+type TargetFigure = fn(&Endpoint) -> u64;
+
+/// Upstreams' targets, by address. As many series as the configuration and its names have addresses.
+fn upstreams(page: &mut Page, facts: &Facts) {
+    let total = |counter: fn(&WorkerStats) -> &Counter| sum(&facts.stats, counter);
+    let name = "tollway_upstream_retries_total";
+    page.family(
+        name,
+        "counter",
+        "Further tries to connect, by whether the budget allowed them.",
+    )
+    .sample(name, r#"made="yes""#, total(|stats| &stats.connect_retries))
+    .sample(name, r#"made="no""#, total(|stats| &stats.retries_refused));
+    let Some(config) = facts.store.current() else {
+        return;
+    };
+    let figures: [(&str, &str, &str, TargetFigure); 4] = [
+        (
+            "tollway_upstream_target_healthy",
+            "gauge",
+            "Whether the address gets requests.",
+            |endpoint| u64::from(endpoint.health.is_up()),
+        ),
+        (
+            "tollway_upstream_target_requests_total",
+            "counter",
+            "Requests sent to the address.",
+            Endpoint::requests,
+        ),
+        (
+            "tollway_upstream_target_failures_total",
+            "counter",
+            "Requests that failed there, or that its status says so of.",
+            Endpoint::failures,
+        ),
+        (
+            "tollway_upstream_target_in_flight",
+            "gauge",
+            "Requests there now.",
+            Endpoint::in_flight,
+        ),
+    ];
+    for (name, kind, help, figure) in figures {
+        page.family(name, kind, help);
+        for balancer in config.balancers.iter() {
+            for member in &balancer.members().members {
+                let (upstream, target) = (&balancer.policy.name, member.target);
+                let target = balancer.policy.targets.get(target);
+                let target = target.map_or("", |target| &target.text);
+                let address = member.endpoint.address;
+                let labels =
+                    format!(r#"upstream="{upstream}",target="{target}",address="{address}""#);
+                page.sample(name, &labels, figure(&member.endpoint));
+            }
+        }
+    }
 }
 
 /// Rate limits counted in Redis.
