@@ -151,6 +151,39 @@ fn every_mebibyte_is_a_part() {
 }
 
 #[test]
+fn without_room_for_further_parts_a_tunnel_goes_on_and_holds_up_nobody() {
+    const MIB: usize = 1 << 20;
+    let upstream = Upstream::start(echo);
+    let gateway = Gateway::start(upstream.address);
+    let mut client = upgraded(&gateway);
+    let taken = gateway.fill_log();
+    for _ in 0..3 {
+        client.send(vec![b'x'; MIB]);
+        client.read_some(MIB);
+        assert_eq!(Client::connect(gateway.address).get("/").status, 503);
+    }
+    assert_eq!(gateway.stats.events.get(), 1);
+    drop(taken);
+    client.half_close();
+    assert!(client.is_at_end());
+    let bytes = 3 * MIB as u64;
+    assert_eq!(gateway.bill()["GET 101 complete"], parts(2, bytes, bytes));
+}
+
+#[test]
+fn a_switch_without_room_for_what_follows_is_not_begun() {
+    let upstream = Upstream::start(echo);
+    let gateway = Gateway::start(upstream.address);
+    let mut taken = gateway.fill_log();
+    taken.pop();
+    let mut client = Client::connect(gateway.address);
+    client.send(ASK);
+    assert_eq!(client.response("GET").status, 503);
+    drop((client, taken));
+    assert!(gateway.bill().is_empty());
+}
+
+#[test]
 fn a_refused_upgrade_is_an_answer_like_any_other() {
     let upstream = Upstream::start(|connection| {
         while let Some(request) = connection.request() {

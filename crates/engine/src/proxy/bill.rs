@@ -34,6 +34,8 @@ pub struct Bill<'a> {
     outcome: Outcome,
     part: u16,
     parted: Used,
+    /// What was used when a part was tried last: without room for it the next try waits as long again.
+    tried: Used,
 }
 
 /// What a bill is opened with, when the upstream's head has come.
@@ -85,6 +87,7 @@ impl<'a> Bill<'a> {
             outcome,
             part: 0,
             parted,
+            tried: parted,
         }
     }
 
@@ -108,9 +111,9 @@ impl<'a> Bill<'a> {
         if self.permit.is_none() {
             return false;
         }
-        let grown = (used.bytes_out.saturating_sub(self.parted.bytes_out))
-            .max(used.bytes_in.saturating_sub(self.parted.bytes_in));
-        used.at.mono.saturating_sub(self.parted.at.mono) >= PART_MICROSECONDS
+        let grown = (used.bytes_out.saturating_sub(self.tried.bytes_out))
+            .max(used.bytes_in.saturating_sub(self.tried.bytes_in));
+        used.at.mono.saturating_sub(self.tried.at.mono) >= PART_MICROSECONDS
             || (self.part > 0 && grown >= PART_BYTES)
     }
 
@@ -120,14 +123,13 @@ impl<'a> Bill<'a> {
         if self.permit.is_none() {
             return u64::MAX;
         }
-        let spent = used.at.mono.saturating_sub(self.parted.at.mono);
+        let spent = used.at.mono.saturating_sub(self.tried.at.mono);
         PART_MICROSECONDS.saturating_sub(spent).div_ceil(1000)
     }
 
     /// Appends the first part at once, with nothing used yet: the request is on record before what may go on for hours.
-    /// What comes back is to be awaited where the level is strict; None where the log has room for one event alone.
-    pub fn begin_parts(&mut self, at: Now) -> Option<Appended> {
-        let next = self.worker.shard.admit().ok()?;
+    /// `next` is room for what follows it. What comes back is to be awaited where the level is strict.
+    pub fn begin_parts(&mut self, next: Permit, at: Now) -> Option<Appended> {
         self.note(Used {
             bytes_in: 0,
             bytes_out: 0,
@@ -140,12 +142,11 @@ impl<'a> Bill<'a> {
     /// or part numbers run out, the exchange goes on within this part.
     pub fn add_part(&mut self, used: Used) {
         self.note(used);
+        self.tried = used;
         if self.part == u16::MAX - 1 {
-            self.parted.at = used.at;
             return;
         }
         let Ok(next) = self.worker.shard.admit() else {
-            self.parted.at = used.at;
             return;
         };
         self.append(false, Some(next));
@@ -200,6 +201,7 @@ impl<'a> Bill<'a> {
             bytes_out: self.outcome.bytes_out,
             at: self.outcome.ended,
         };
+        self.tried = self.parted;
         Some(appended)
     }
 }

@@ -41,7 +41,7 @@ enum Passed {
 ///
 /// # Errors
 /// [`Failure`] where the client sent on before it knew: whether that was meant for the gateway or for the tunnel
-/// two readers could see differently.
+/// two readers could see differently; and where the log has no room for a second part.
 pub(super) async fn run(
     client: &mut Client<'_>,
     desk: &mut Desk,
@@ -53,6 +53,11 @@ pub(super) async fn run(
         return Err(AnswerKind::BadRequest.into());
     }
     let worker = client.worker;
+    // The part that is on record before the switch, and what comes through after it.
+    let next = worker.shard.admit().map_err(|_| {
+        worker.stats.log_refusals.increment();
+        AnswerKind::Unavailable
+    })?;
     let Desk {
         response,
         exchange,
@@ -68,7 +73,7 @@ pub(super) async fn run(
     }
     text.extend_from_slice(b"\r\n");
     let mut bill = Bill::open(worker, exchange, permit, opening);
-    if let Some(appended) = bill.begin_parts(worker.now())
+    if let Some(appended) = bill.begin_parts(next, worker.now())
         && worker.shard.durable(&appended).await.is_err()
     {
         // Strict, and the disk failed: what isn't on record doesn't begin.

@@ -35,7 +35,7 @@ use tollway_engine::proxy::worker::{Protocols, Worker};
 use tollway_engine::server::options::{Limits, Timeouts};
 use tollway_engine::upkeep;
 use tollway_engine::usage_log::{
-    Completion, Cursors, Level, LogConfig, Reader, UsageLog, aggregate, method_name,
+    Completion, Cursors, Level, LogConfig, Permit, Reader, UsageLog, aggregate, method_name,
 };
 
 /// What a test may set.
@@ -217,6 +217,12 @@ impl Gateway {
             stop,
             thread,
         }
+    }
+
+    /// Takes all the room there is in the usage log, as requests in flight would.
+    pub fn fill_log(&self) -> Vec<Permit> {
+        let shard = self.log.shard(0).unwrap();
+        std::iter::from_fn(|| shard.admit().ok()).collect()
     }
 
     /// Changes the base; what comes from then on is judged by it.
