@@ -117,6 +117,9 @@ fn a_request_that_may_have_been_carried_out_is_not_repeated() {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
         "PATCH / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        // Only the head was sent: that may be all that is looked at.
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n",
     ] {
         let upstream = Upstream::start(|connection| {
             connection.request();

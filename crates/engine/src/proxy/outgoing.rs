@@ -80,6 +80,12 @@ impl Outgoing {
         self.len() == 0
     }
 
+    /// No byte of it was written yet.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.written == 0
+    }
+
     /// No more should be added before this is written.
     #[must_use]
     pub fn is_full(&self) -> bool {

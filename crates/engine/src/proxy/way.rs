@@ -310,15 +310,15 @@ impl<'a> Way<'a> {
     }
 
     /// A connection that closes without a word may have closed before the request was seen, or within the work on it.
-    /// The request is sent once more if that can do no harm: if it may be repeated by its nature, or can't have been
-    /// complete; and if all that was sent is still at hand. A kept connection was most likely closed all along, which
+    /// The request is sent once more if that can do no harm: if it may be repeated by its nature, or nothing of it was
+    /// sent; and if all that was sent is still at hand. A kept connection was most likely closed all along, which
     /// is no fault; of others `retries` and the budget are asked.
     fn may_repeat(&mut self, desk: &mut Desk, attempts: &mut Attempts, worker: &Worker) -> bool {
         let method = desk.request.method.of_head(desk.input.head());
         let idempotent = matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE");
-        let incomplete = desk.request.body != BodyLength::Empty && desk.to_upstream.payload() == 0;
+        let unsent = desk.to_upstream.is_untouched();
         let unseen = self.may_insist();
-        (idempotent || incomplete || unseen)
+        (idempotent || unsent || unseen)
             && self.request.rewind(&mut desk.to_upstream)
             && (self.maybe_stale || unseen || attempts.may_go_on(worker, self.upstream))
     }
