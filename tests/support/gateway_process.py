@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from tollway.app.default_certificate import default_certificate
+
 __all__ = ["Answer", "GatewayProcess", "eventually"]
 
 NODE = "0123456789abcdef0123456789abcdef"
@@ -34,7 +36,9 @@ class Answer(NamedTuple):
 class GatewayProcess:
     """Runs on `folder`, which outlives it. `options` are laid over the usual ones."""
 
-    def __init__(self, folder: Path, *, environment: dict[str, str] | None = None, **options: Any) -> None:
+    def __init__(
+        self, folder: Path, *, environment: dict[str, str] | None = None, tls: bool = False, **options: Any
+    ) -> None:
         self._listeners = [_listener(), _listener()]
         self.port, self.status_port = (listener.getsockname()[1] for listener in self._listeners)
         read, self._lifeline = os.pipe()
@@ -42,7 +46,7 @@ class GatewayProcess:
         log.mkdir(exist_ok=True)
         proxy, status = (listener.fileno() for listener in self._listeners)
         document = {
-            "listeners": [{"fd": proxy, "http2": True}],
+            "listeners": [{"fd": proxy, "http2": True, "tls": tls}],
             "status_fd": status,
             "lifeline_fd": read,
             "workers": 2,
@@ -56,6 +60,7 @@ class GatewayProcess:
             "cache_key": "cd" * 32,
             "ready_needs_control": False,
             "drain_seconds": 10,
+            **({"tls": _tls(folder)} if tls else {}),
             **options,
         }
         self.process = subprocess.Popen(
@@ -134,6 +139,11 @@ def eventually(done: Callable[[], bool], seconds: float = 10) -> None:
     while not done():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.01)
+
+
+def _tls(folder: Path) -> dict[str, str]:
+    certificate = default_certificate(folder)
+    return {"ticket_key": "ef" * 32, "default_cert": certificate.cert, "default_key": certificate.key}
 
 
 def _listener() -> socket.socket:
