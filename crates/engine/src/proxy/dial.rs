@@ -38,8 +38,11 @@ pub struct Destination {
     /// Where it is.
     pub address: Address,
     /// TLS, and the name that the upstream has to prove.
-    pub tls: Option<(Kind, Arc<ServerName<'static>>)>,
+    pub tls: Option<Tls>,
 }
+
+/// The kind of TLS, and the name that is asked for and has to be proved.
+pub type Tls = (Kind, Arc<ServerName<'static>>);
 
 /// The name that an upstream has to prove: what `Host` tells it, where `host` is that, else the service's own.
 #[must_use]

@@ -1,10 +1,11 @@
-//! A worker's unused upstream connections, kept by destination.
+//! A worker's unused upstream connections, kept by address: what else tells destinations apart, the name that is asked
+//! for over TLS, may be any caller's choice (`preserve_host`), and callers must not decide how many there are.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::dial::Destination;
+use super::dial::{Address, Destination, Tls};
 use super::stream::Stream;
 use super::timers::Millis;
 
@@ -12,13 +13,13 @@ use super::timers::Millis;
 /// quiet hour lets the others run out.
 #[derive(Debug)]
 pub struct Pool {
-    idle: RefCell<HashMap<Destination, Vec<Idle>, BuildHasherDefault<Quick>>>,
+    idle: RefCell<HashMap<Address, VecDeque<Idle>, BuildHasherDefault<Quick>>>,
     most_per_address: usize,
     idle_ms: Millis,
     age_ms: Millis,
 }
 
-/// Hashes destinations, twice a request. They are the seller's choice, no caller's: nobody can make them collide.
+/// Hashes addresses, twice a request. They are the seller's choice, no caller's: nobody can make them collide.
 #[derive(Debug, Default)]
 struct Quick(u64);
 
@@ -61,13 +62,14 @@ impl Hasher for Quick {
 
 #[derive(Debug)]
 struct Idle {
+    tls: Option<Tls>,
     stream: Stream,
     born: Millis,
     until: Millis,
 }
 
 impl Pool {
-    /// Keeps at most `most_per_address` connections, each for `idle_ms` unused, and none that is older than `age_ms`.
+    /// Keeps at most `most_per_address` connections, the newest, each for `idle_ms` unused, and none that is older than `age_ms`.
     #[must_use]
     pub fn new(most_per_address: usize, idle_ms: Millis, age_ms: Millis) -> Self {
         Self {
@@ -82,11 +84,12 @@ impl Pool {
     #[must_use]
     pub fn take(&self, destination: &Destination) -> Option<(Stream, Millis)> {
         let mut idle = self.idle.borrow_mut();
-        let connections = idle.get_mut(destination)?;
-        while let Some(Idle {
-            mut stream, born, ..
-        }) = connections.pop()
-        {
+        let connections = idle.get_mut(&destination.address)?;
+        let fits = |idle: &Idle| idle.tls == destination.tls;
+        while let Some(place) = connections.iter().rposition(fits) {
+            let Idle {
+                mut stream, born, ..
+            } = connections.remove(place)?;
             if stream.is_quiet() {
                 return Some((stream, born));
             }
@@ -97,18 +100,20 @@ impl Pool {
     /// Keeps a connection, made at `born`, whose last answer was read to its end.
     pub fn keep(&self, destination: Destination, stream: Stream, born: Millis, now: Millis) {
         let too_old = born.saturating_add(self.age_ms);
-        if now >= too_old {
+        if now >= too_old || self.most_per_address == 0 {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let connections = idle.entry(destination).or_default();
-        if connections.len() < self.most_per_address {
-            connections.push(Idle {
-                stream,
-                born,
-                until: now.saturating_add(self.idle_ms).min(too_old),
-            });
+        let connections = idle.entry(destination.address).or_default();
+        if connections.len() >= self.most_per_address {
+            connections.pop_front();
         }
+        connections.push_back(Idle {
+            tls: destination.tls,
+            stream,
+            born,
+            until: now.saturating_add(self.idle_ms).min(too_old),
+        });
     }
 
     /// Closes what waited too long or was closed by the other side.
@@ -122,15 +127,16 @@ impl Pool {
     /// How many connections wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.idle.borrow().values().map(Vec::len).sum()
+        self.idle.borrow().values().map(VecDeque::len).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::dial::Address;
+    use crate::tls::client::ClientTls;
     use std::net::SocketAddr;
+    use std::sync::Arc;
     use tokio::net::{TcpListener, TcpStream};
 
     fn plain(address: SocketAddr) -> Destination {
@@ -171,6 +177,40 @@ mod tests {
             });
             assert_eq!(taken, Some(others[0].peer_addr()?), "the open one");
             assert!(pool.take(&plain(address)).is_none());
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn names_that_callers_choose_share_the_room_of_their_address_and_nothing_else() {
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let address = listener.local_addr()?;
+            let service = |verify| ClientTls::unshown(verify).kind();
+            let named = |kind, name: String| Destination {
+                tls: Some((kind, Arc::new(name.try_into().unwrap()))),
+                ..plain(address)
+            };
+            let (checked, unchecked) = (service(true), service(false));
+            let pool = Pool::new(4, 1000, 60_000);
+            for number in 0..20 {
+                let destination = named(checked, format!("{number}.example"));
+                pool.keep(destination, connect(address).await?, 0, 0);
+            }
+            assert_eq!(pool.len(), 4);
+            let last = || "19.example".to_owned();
+            assert!(pool.take(&plain(address)).is_none(), "plain text");
+            assert!(
+                pool.take(&named(unchecked, last())).is_none(),
+                "another kind"
+            );
+            assert!(
+                pool.take(&named(checked, "0.example".to_owned())).is_none(),
+                "the first had to go"
+            );
+            assert!(pool.take(&named(checked, last())).is_some());
+            assert!(pool.take(&named(checked, last())).is_none(), "given out");
+            assert_eq!(pool.len(), 3);
             Ok(())
         });
     }

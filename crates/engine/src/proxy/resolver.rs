@@ -80,8 +80,11 @@ impl Resolver {
             Some(answer)
                 if now < answer.ended.saturating_add(GRACE_MS) && !answer.addresses.is_empty() =>
             {
-                let (resolver, host) = (Rc::clone(self), Box::<str>::from(host));
-                tokio::task::spawn_local(async move { resolver.ask(&host).await });
+                // One asks for all: a slow server must not gather a task for each request.
+                if name.asking.try_lock().is_ok() {
+                    let (resolver, host) = (Rc::clone(self), Box::<str>::from(host));
+                    tokio::task::spawn_local(async move { resolver.ask(&host).await });
+                }
                 answer.addresses
             }
             _ => self.ask(host).await,

@@ -136,6 +136,20 @@ impl ClientTls {
         })
     }
 
+    /// TLS that shows no certificate and believes the system's authorities, or anybody.
+    #[cfg(test)]
+    pub(crate) fn unshown(verify: bool) -> Self {
+        let wish = Wish {
+            verify: Some(verify),
+            depth: None,
+            authorities: None,
+            client_certificate: None,
+            protocols: &[],
+        };
+        Self::compile(wish, &Certificates::default(), &Authorities::new())
+            .unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
     /// Which connections may stand for each other.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -27,6 +27,10 @@ const ALPN: &[u8] = b"h2";
 /// Exchanges on one connection, where the upstream would take more.
 const MOST_STREAMS: u32 = 64;
 
+/// Unused connections of one worker. More of them than so many targets take can only come of names that callers choose
+/// (`preserve_host`), each of which has its own.
+const MOST_UNUSED: usize = 256;
+
 /// What an upstream may send of one answer before it is read.
 const STREAM_WINDOW: u32 = 128 * 1024;
 
@@ -132,6 +136,8 @@ impl Links {
         });
         let first = link.ask();
         let mut known = self.known.borrow_mut();
+        let unused = known.values().flatten().filter(|link| link.is_unused());
+        unused.skip(MOST_UNUSED - 1).for_each(|link| link.retire());
         known.entry(destination).or_default().push(link);
         Ok(first)
     }
@@ -155,6 +161,10 @@ impl Link {
     fn has_room(&self) -> bool {
         let most = self.sender.current_max_send_streams();
         self.open.get() < most.min(MOST_STREAMS as usize)
+    }
+
+    fn is_unused(&self) -> bool {
+        self.open.get() == 0 && self.is_welcoming()
     }
 
     fn ask(self: &Rc<Self>) -> Stream {
