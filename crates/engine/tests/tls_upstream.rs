@@ -6,6 +6,7 @@
 
 mod common;
 
+use common::balanced;
 use common::client::Client;
 use common::tls::{Authority, Identity, Port};
 use common::upstream::Upstream;
@@ -237,6 +238,25 @@ fn an_answer_that_is_cut_off_is_no_whole_answer() {
     let bill = gateway.bill();
     assert_eq!(bill["GET 200 complete"].events, 1);
     assert_eq!(bill["GET 200 upstream_abort"].events, 1);
+}
+
+#[test]
+fn a_name_that_a_caller_made_up_puts_no_target_out() {
+    let secure = Secure::new(&["localhost"]);
+    let gateway = balanced::gateway(&[secure.port.address], |setup, row| {
+        setup.service = json!({"protocol": "https", "host": "pool", "ca_certificates": [CA]});
+        setup.route = json!({"preserve_host": true});
+        setup.base =
+            json!({"ca_certificates": [{"id": CA, "cert": secure.authority.pem, "tags": null}]});
+        row["healthchecks"]["passive"]["unhealthy"]["tcp_failures"] = json!(1);
+    });
+    let ask = |host: &str| {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        Client::ask(gateway.address, request).status
+    };
+    assert_eq!(ask("made-up.example"), 502);
+    assert!(TlsFault::WrongName.counter(&gateway.stats).get() > 0);
+    assert_eq!(ask("localhost"), 200, "the target is as good as before");
 }
 
 #[test]

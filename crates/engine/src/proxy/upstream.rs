@@ -88,7 +88,7 @@ impl Attempts {
             };
             let destination = self.destination(address, upstream, exchange);
             self.made = self.made.saturating_add(1);
-            let kind = match open(worker, upstream, destination, may_reuse).await {
+            let fault = match open(worker, upstream, destination, may_reuse).await {
                 Ok(connected) => {
                     self.connected(worker, connected.reused);
                     return Ok(Connected {
@@ -96,13 +96,22 @@ impl Attempts {
                         ..connected
                     });
                 }
-                Err(kind) => kind,
+                Err(fault) => fault,
             };
             worker.stats.connect_failures.increment();
-            if let Some(ip) = ip {
-                worker.resolver.avoid(&upstream.host, ip);
+            let kind = match fault {
+                DialFault::Timeout => AnswerKind::UpstreamTimeout,
+                DialFault::Connect | DialFault::Tls(_) => AnswerKind::UpstreamInvalid,
+            };
+            if matches!(fault, DialFault::Tls(_)) && self.name.is_some() {
+                // Who asks for a name that isn't there says nothing of the target: callers mustn't put it out.
+                self.leave();
+            } else {
+                if let Some(ip) = ip {
+                    worker.resolver.avoid(&upstream.host, ip);
+                }
+                self.unreachable(worker, kind);
             }
-            self.unreachable(worker, kind);
             self.failed = self.failed.saturating_add(1);
             if self.failed > upstream.retries {
                 return Err(kind.into());
@@ -123,6 +132,15 @@ impl Attempts {
             && !reused
         {
             members.connected(*choice, true, moment(worker));
+        }
+    }
+
+    /// The next try goes elsewhere, without a word about where the request was.
+    fn leave(&mut self) {
+        if let Some(balanced) = &mut self.balanced
+            && let Some((choice, _)) = balanced.current.take()
+        {
+            balanced.tried.add(choice.member);
         }
     }
 
@@ -278,7 +296,7 @@ async fn open(
     upstream: &Upstream,
     destination: Destination,
     may_reuse: bool,
-) -> Result<Connected, AnswerKind> {
+) -> Result<Connected, DialFault> {
     let kept = || {
         if upstream.http2 {
             // Its age is its link's.
@@ -304,18 +322,15 @@ async fn open(
     let dialled = (worker.dialer)
         .connect(&destination, upstream.tls.as_deref(), timeout)
         .await;
-    let mut stream = dialled.map_err(|fault| match fault {
-        DialFault::Timeout => AnswerKind::UpstreamTimeout,
-        DialFault::Connect => AnswerKind::UpstreamInvalid,
-        DialFault::Tls(fault) => {
+    let mut stream = dialled.inspect_err(|fault| {
+        if let DialFault::Tls(fault) = fault {
             fault.counter(&worker.stats).increment();
-            AnswerKind::UpstreamInvalid
         }
     })?;
     worker.stats.connects.increment();
     if upstream.http2 {
         let begun = worker.begin_http2(destination.clone(), stream).await;
-        stream = begun.map_err(|_| AnswerKind::UpstreamInvalid)?;
+        stream = begun.map_err(|_| DialFault::Connect)?;
     }
     Ok(Connected {
         stream,
