@@ -5,12 +5,13 @@
 //! what text can't say, or would say differently, is refused here.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Request, Response, StatusCode, request, response};
 
+use crate::phases::grpc;
 use crate::proxy::head::HeadFault;
 
 /// How a message's body is written in text.
@@ -167,14 +168,17 @@ pub fn write_response(
     out.push(b' ');
     out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\r\n");
+    let bodiless =
+        to_head || status.is_informational() || matches!(status.as_u16(), 204 | 205 | 304);
+    // In text a stated length leaves no place for trailers, in which a call of gRPC says how it ended. That as many
+    // bytes come is h2's to see to.
+    let has_trailers = !bodiless && !ended && is_grpc(&parts.headers);
     for (name, value) in &parts.headers {
-        if !is_of_connection(name) {
+        if !is_of_connection(name) && !(has_trailers && *name == CONTENT_LENGTH) {
             line(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    let stated = content_length(&parts.headers)?;
-    let bodiless =
-        to_head || status.is_informational() || matches!(status.as_u16(), 204 | 205 | 304);
+    let stated = content_length(&parts.headers)?.filter(|_| !has_trailers);
     let form = match (ended, stated) {
         _ if bodiless => Form::None,
         (true, Some(_)) => Form::None,
@@ -191,6 +195,10 @@ pub fn write_response(
     // The stream ends with its exchange: there is nothing for the pool to keep.
     out.extend_from_slice(b"connection: close\r\n\r\n");
     Ok(form)
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    (headers.get(CONTENT_TYPE)).is_some_and(|value| grpc::is_grpc_type(value.as_bytes()))
 }
 
 /// Reads the head of an answer that the engine wrote.
@@ -393,6 +401,24 @@ mod tests {
         for (place, request) in refused.into_iter().enumerate() {
             let refused = written(request, false);
             assert!(refused.is_err(), "{place}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_calls_answer_has_room_for_trailers_whatever_length_it_states() {
+        for (content_type, form) in [
+            ("application/grpc+proto", Form::Chunked),
+            ("text/plain", Form::Exact(7)),
+        ] {
+            let answer = Response::builder()
+                .header("content-type", content_type)
+                .header("content-length", "7");
+            let mut text = Vec::new();
+            let parts = answer.body(()).unwrap().into_parts().0;
+            let written = write_response(&parts, false, false, &mut text).unwrap();
+            assert_eq!(written, form);
+            let mut head = crate::proxy::response_head::ResponseHead::default();
+            head.parse(&text, false).unwrap();
         }
     }
 
