@@ -174,7 +174,8 @@ pub fn write_response(
     // bytes come is h2's to see to.
     let has_trailers = !bodiless && !ended && is_grpc(&parts.headers);
     for (name, value) in &parts.headers {
-        if !is_of_connection(name) && !(has_trailers && *name == CONTENT_LENGTH) {
+        let is_ours = is_of_connection(name) || (has_trailers && *name == CONTENT_LENGTH);
+        if !is_ours {
             line(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }
