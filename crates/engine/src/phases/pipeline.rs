@@ -15,6 +15,7 @@ use crate::config::{
     Config, ConfigReader, ConfigStore, Consumer, KeyHash, Pinned, Route, Upstream,
 };
 use crate::entitlement::Part;
+use crate::failpoint;
 use crate::limits::{Admission, Counted, CounterKey, Counters, Limits};
 use crate::observe::{Board, Ledger};
 use crate::plugins::acl::Passage;
@@ -156,6 +157,7 @@ impl Pipeline {
         now: Now,
     ) -> Verdict {
         exchange.reset(self.ids.next(), now);
+        failpoint!("phases.begin");
         exchange.method = method_number(head.method);
         exchange.is_call = grpc::is_call(head);
         self.identify(exchange, head);

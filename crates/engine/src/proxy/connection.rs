@@ -46,6 +46,7 @@ enum Awaited {
 ///
 /// With `http2` a client may begin that with its preface, without anything having announced it.
 pub(super) async fn serve(worker: &Rc<Worker>, stream: Stream, peer: Peer, http2: bool) {
+    let _watch = Watch(worker);
     let mut client = Client::new(worker, stream, peer);
     let mut first = true;
     let mut desk = None;
@@ -99,6 +100,17 @@ pub(super) async fn refuse(worker: &Worker, stream: Stream, peer: Peer, kind: An
 /// Ends a connection without a word, but so that what was said before arrives.
 pub(super) async fn dismiss(worker: &Worker, stream: Stream, peer: Peer) {
     linger(&mut Client::new(worker, stream, peer)).await;
+}
+
+/// Counts a panic, which ends this task and no other.
+struct Watch<'a>(&'a Worker);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stats.panics.increment();
+        }
+    }
 }
 
 /// An exchange counted as active until it is over, however it ends.

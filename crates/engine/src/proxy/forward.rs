@@ -14,6 +14,7 @@ use super::tunnel;
 use super::upstream::Attempts;
 use super::way::Way;
 use crate::config::Upstream;
+use crate::failpoint;
 use crate::phases::{AnswerKind, Now, UpstreamTimes, grpc};
 use crate::usage_log::Completion;
 
@@ -82,6 +83,7 @@ pub(super) async fn forward(
         .map(|value| grpc::status(Some(value)));
     way.begin_body(length, delivery.chunked);
     let mut bill = Bill::open(worker, exchange, permit, opening);
+    failpoint!("proxy.bill_open");
     if let Some(status) = call_ended {
         bill.call_ended(status);
     }

@@ -68,6 +68,8 @@ pub struct WorkerStats {
     pub accepted: Counter,
     /// Client connections open now.
     pub open: Counter,
+    /// Connections, and streams of HTTP/2, that ended by a fault of our own.
+    pub panics: Counter,
     /// HTTP/2 connections ended because their clients flooded them with frames that carry nothing.
     pub http2_floods: Counter,
     /// Exchanges in progress now.

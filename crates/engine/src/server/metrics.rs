@@ -145,6 +145,12 @@ fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
         total(|stats| &stats.open),
     );
     page.single(
+        "tollway_panics_total",
+        "counter",
+        "Client connections, or streams of HTTP/2, that ended by a fault of the gateway's own: please report it with its message on standard error.",
+        total(|stats| &stats.panics),
+    );
+    page.single(
         "tollway_http2_floods_total",
         "counter",
         "HTTP/2 connections ended because of frames that carry nothing.",
