@@ -150,7 +150,7 @@ def test_connections_that_say_nothing(tmp_path: Path, upstream: int) -> None:
     with gateway_to(tmp_path, upstream) as gateway:
         before = memory(gateway)
         with clients(gateway, CONNECTIONS) as sockets:
-            eventually(lambda: int(metric(gateway, "tollway_client_connections ")) >= CONNECTIONS)
+            eventually(lambda: int(metric(gateway, "tollway_client_connections_open")) >= CONNECTIONS)
             assert grown(gateway, before) <= CONNECTIONS * 8 * KIB + SLACK // 4
             assert gateway.get("/open").status == 200
             assert all(rest_of(client) == b"" for client in sockets)
@@ -182,7 +182,7 @@ def test_clients_that_do_not_read(tmp_path: Path, upstream: int) -> None:
             time.sleep(0.7)
             assert grown(gateway, before) <= 60 * 4 * BESIDE + SLACK
             assert gateway.get("/open").status == 200
-            eventually(lambda: int(metric(gateway, "tollway_client_connections ")) <= 2, seconds=20)
+            eventually(lambda: int(metric(gateway, "tollway_client_connections_open")) <= 2, seconds=20)
 
 
 def test_more_connections_than_allowed_wait(tmp_path: Path, upstream: int) -> None:
@@ -191,7 +191,7 @@ def test_more_connections_than_allowed_wait(tmp_path: Path, upstream: int) -> No
     with gateway_to(tmp_path, upstream, limits=limits) as gateway:
         before = memory(gateway)
         with clients(gateway, 120) as sockets:
-            eventually(lambda: int(metric(gateway, "tollway_client_connections ")) == 50)
+            eventually(lambda: int(metric(gateway, "tollway_client_connections_open")) == 50)
             sockets[-1].sendall(b"GET /open HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             assert grown(gateway, before) <= SLACK
             assert rest_of(sockets[-1]).startswith(b"HTTP/1.1 200 "), "after the idle before it were closed"
