@@ -15,7 +15,7 @@ use super::upstream::Attempts;
 use super::way::Way;
 use crate::config::Upstream;
 use crate::failpoint;
-use crate::phases::{AnswerKind, Now, UpstreamTimes, grpc};
+use crate::phases::{Now, UpstreamTimes, grpc};
 use crate::usage_log::Completion;
 
 /// Forwards the request at the desk.
@@ -29,10 +29,7 @@ pub(super) async fn forward(
     began: Now,
 ) -> Result<After, Failure> {
     let worker = client.worker;
-    let permit = worker.shard.admit().map_err(|_| {
-        worker.stats.log_refusals.increment();
-        AnswerKind::Unavailable
-    })?;
+    let permit = worker.room()?;
     let sent = worker.now();
     let host = (desk.request.host).map(|host| host.of_head(desk.input.head()));
     let host = desk.exchange.preserved_host(host);

@@ -54,10 +54,7 @@ pub(super) async fn run(
     }
     let worker = client.worker;
     // The part that is on record before the switch, and what comes through after it.
-    let next = worker.shard.admit().map_err(|_| {
-        worker.stats.log_refusals.increment();
-        AnswerKind::Unavailable
-    })?;
+    let next = worker.room()?;
     let Desk {
         response,
         exchange,

@@ -30,10 +30,10 @@ use super::stream::Stream;
 use super::timers::{Millis, TICK, Timers};
 use crate::balancer::Pauses;
 use crate::names::NameOptions;
-use crate::phases::{Now, Pipeline};
+use crate::phases::{AnswerKind, Now, Pipeline};
 use crate::redis::Hub;
 use crate::server::options::{Limits, Listener, Timeouts};
-use crate::usage_log::Shard;
+use crate::usage_log::{Permit, Shard};
 
 /// How many ticks lie between two looks at the unused upstream connections.
 const TICKS_PER_SWEEP: u32 = 40;
@@ -182,6 +182,14 @@ impl Worker {
     /// The present.
     pub(super) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// The usage log's promise of room for one event. Refusals are counted.
+    pub(super) fn room(&self) -> Result<Permit, AnswerKind> {
+        self.shard.admit().map_err(|_| {
+            self.stats.log_refusals.increment();
+            AnswerKind::Unavailable
+        })
     }
 
     /// The service is ending: answers say so, and idle connections close.
