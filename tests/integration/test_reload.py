@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.supervised import Installation, Supervised
-from tests.support.traffic import PATHS, Client, Upstream
+from tests.support.traffic import PATHS, Client, Upstream, until_done
 
 RELOADS = int(os.environ.get("TOLLWAY_TEST_RELOADS", "0"))
 UPGRADES = int(os.environ.get("TOLLWAY_TEST_UPGRADES", "1"))
@@ -46,14 +46,8 @@ class Callers:
         # One that is idle for longer than some, and for less long than a connection that ends stays.
         self.clients.append(sleepy := Client(self.clients[0].port, KEY))
         threads.append(threading.Thread(target=self._call, args=(sleepy, 1.0), kwargs={"keep": True}))
-        for thread in threads:
-            thread.start()
-        try:
+        with until_done(threads, self._stop):
             yield self
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
 
     def _call(self, client: Client, pause: float, *, keep: bool) -> None:
         step = 0

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-__all__ = ["Client", "Load", "Upstream", "statuses_together"]
+__all__ = ["Client", "Load", "Upstream", "statuses_together", "until_done"]
 
 _ANSWERS = {
     # One for each way in which an answer can end (DESIGN 2: "before the last byte").
@@ -111,6 +111,19 @@ class Client:
             self._connection = None
 
 
+@contextlib.contextmanager
+def until_done(threads: Sequence[threading.Thread], stop: threading.Event) -> Iterator[None]:
+    """Run the threads while the block runs; then set `stop`, and wait until they have ended."""
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
 class Load:
     """Clients that go on sending until told to stop."""
 
@@ -125,14 +138,8 @@ class Load:
             threading.Thread(target=self._send, args=(client, number))
             for number, client in enumerate(self._clients)
         ]
-        for thread in threads:
-            thread.start()
-        try:
+        with until_done(threads, self._stop):
             yield self
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
 
     @property
     def acknowledged(self) -> list[str]:

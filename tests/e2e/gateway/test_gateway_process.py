@@ -172,14 +172,6 @@ def key(text: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
 def control(tmp_path: Path, upstream: Upstream) -> Iterator[ControlStub]:
     stub = ControlStub(tmp_path / "control.sock", base(upstream.server_port, 1000), tables())
     yield stub

@@ -21,14 +21,6 @@ ROOT = Path(__file__).parents[3]
 SPOKEN_BOTH = {"Sends invalid connection preface"}
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
 @contextmanager
 def running(folder: Path, upstream: Upstream, *, tls: bool) -> Iterator[GatewayProcess]:
     control = ControlStub(folder / "control.sock", base(upstream.server_port, 1000), tables())

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
-import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.e2e.gateway.test_gateway_process import Upstream
+from tests.support.certificates import make
 from tests.support.gateway_process import eventually
 from tests.support.ports import free_port
 from tests.support.stack import Stack
-
-
-def _issued(name: str) -> tuple[str, str]:
-    """Return a certificate that vouches for itself, and its key, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 class Curl:
@@ -70,8 +34,8 @@ class Curl:
 
 def test_certificates_of_the_admin_api_are_shown_live(tmp_path: Path, upstream: Upstream) -> None:
     port = free_port()
-    first, key = _issued("api.example.com")
-    second, second_key = _issued("api.example.com")
+    first, key = make("api.example.com")
+    second, second_key = make("api.example.com", days=90)
     trusted = tmp_path / "trusted.pem"
     trusted.write_text(first)
     stack = Stack(tmp_path, TOLLWAY_PROXY_TLS_LISTEN=f"127.0.0.1:{port}")
