@@ -61,13 +61,14 @@ lock: $(STAMPS)/venv ## resolve and pin the Python dependencies
 format: $(STAMPS)/python ## format Python and Rust
 	$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet . ; cargo fmt --all
 
-lint: setup ## ruff, mypy, import-linter, rustfmt, clippy
+lint: setup ## ruff, mypy, import-linter, rustfmt, clippy; that every test can be imported
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy demo
 	@$(BIN)/stubtest tollway._native >$(STAMPS)/stubtest.log || { cat $(STAMPS)/stubtest.log; exit 1; }
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pytest --collect-only --quiet >$(STAMPS)/collected.log || { tail -40 $(STAMPS)/collected.log; exit 1; }
 	@cargo fmt --all --check
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.gateway.test_gateway_process import KEY, control, upstream
+from tests.e2e.gateway.test_gateway_process import KEY, control
 from tests.support.control_stub import ControlStub
 from tests.support.gateway_process import GatewayProcess, eventually
 
-__all__ = ["control", "upstream"]
+__all__ = ["control"]
 
 GROUP = "00000000-0000-4000-8000-0000000000e1"
 

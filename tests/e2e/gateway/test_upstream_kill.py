@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.e2e.gateway.test_gateway_process import OPEN_ROUTE, control, upstream
+from tests.e2e.gateway.test_gateway_process import OPEN_ROUTE, control
 from tests.e2e.gateway.test_metrics import Figures
 from tests.support.control_stub import ControlStub
 from tests.support.gateway_process import GatewayProcess, eventually
 from tests.support.ports import free_port
 
-__all__ = ["control", "upstream"]
+__all__ = ["control"]
 
 UPSTREAM = "00000000-0000-4000-8000-0000000000c0"
 # Answers every request with its port, after a little work.
