@@ -250,6 +250,7 @@ class Settings(BaseSettings):
     dns_resolver: DnsServers = ""
     connection_requests: int = Field(default=10_000, ge=1)
     http2_streams: int = Field(default=128, ge=1, le=65_536)
+    http2_mib_per_worker: int = Field(default=512, ge=1, le=1 << 20)
     max_request_line_bytes: int = Field(default=8_192, ge=64, le=1 << 20)
     max_head_bytes: int = Field(default=32_768, ge=1_024, le=1 << 20)
     max_headers: int = Field(default=100, ge=8, le=256)

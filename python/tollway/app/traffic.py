@@ -34,6 +34,7 @@ def traffic_options(settings: Settings) -> dict[str, Any]:
             "body_bytes": settings.max_body_bytes,
             "requests_per_connection": settings.connection_requests,
             "http2_streams": settings.http2_streams,
+            "http2_bytes_per_worker": settings.http2_mib_per_worker << 20,
             "retry_percent": settings.retry_percent,
         },
         "names": {"servers": [server for server in settings.dns_resolver.split(",") if server]},

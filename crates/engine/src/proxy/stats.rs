@@ -72,6 +72,12 @@ pub struct WorkerStats {
     pub panics: Counter,
     /// HTTP/2 connections ended because their clients flooded them with frames that carry nothing.
     pub http2_floods: Counter,
+    /// Room taken now for bodies of HTTP/2, in bytes.
+    pub http2_bytes: Counter,
+    /// Streams refused, and calls not passed on, as there was no such room.
+    pub http2_refused: Counter,
+    /// HTTP/2 connections ended because nobody took what they had sent, and others needed the room.
+    pub http2_displaced: Counter,
     /// Exchanges in progress now.
     pub active: Counter,
     /// Upstream connections made.

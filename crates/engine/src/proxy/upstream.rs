@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use super::answers::Failure;
 use super::budget::Budget;
 use super::dial::{Address, Destination, DialFault, server_name};
+use super::h2::{Taken, room_for_asking};
 use super::seats::{Seated, first_answer};
 use super::stream::Stream;
 use super::timers::Millis;
@@ -41,6 +42,8 @@ pub(super) struct Attempts {
     failed: u16,
     balanced: Option<Balanced>,
     renamed: bool,
+    /// For what HTTP/2 has the worker hold, as long as the exchange lasts.
+    room: Option<Taken>,
 }
 
 /// Those of a balanced service.
@@ -80,6 +83,14 @@ impl Attempts {
             self.budget(worker).save(worker.retry_rates);
         }
         self.renamed = false;
+        if upstream.http2 && self.room.is_none() {
+            self.room = room_for_asking(&worker.room);
+            if self.room.is_none() {
+                worker.stats.http2_refused.increment();
+                worker.room.press(worker.timers.now());
+                return Err(AnswerKind::Unavailable.into());
+            }
+        }
         loop {
             let address = self.place(worker, upstream, exchange).await?;
             let ip = match &address {

@@ -18,7 +18,7 @@ use super::connection;
 use super::date::DateCache;
 use super::desk::Desks;
 use super::dial::{Destination, Dialer};
-use super::h2::Links;
+use super::h2::{Links, Room};
 use super::head::HeadLimits;
 use super::heads_out::Peer;
 use super::opening::{self, Openings, ServerTls};
@@ -91,6 +91,8 @@ pub struct Worker {
     /// Requests that a client may send on one connection.
     pub(super) requests_per_connection: u64,
     pub(super) http2_streams: u32,
+    /// For bodies of HTTP/2.
+    pub(super) room: Rc<Room>,
     draining: Cell<Option<Millis>>,
     closed: Notify,
     most_connections: u64,
@@ -147,6 +149,7 @@ impl Worker {
             body_bytes: limits.body_bytes.map_or(u64::MAX, NonZeroU64::get),
             requests_per_connection: limits.requests_per_connection,
             http2_streams: limits.http2_streams,
+            room: Rc::new(Room::new(limits.http2_bytes_per_worker)),
             draining: Cell::new(None),
             closed: Notify::new(),
             most_connections: limits.connections_per_worker as u64,
@@ -223,6 +226,7 @@ impl Worker {
             interval.tick().await;
             self.clock.adjust();
             self.timers.tick();
+            self.stats.http2_bytes.set(self.room.taken() as u64);
             until_sweep -= 1;
             if until_sweep == 0 {
                 until_sweep = TICKS_PER_SWEEP;

@@ -157,6 +157,24 @@ fn connections(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
         total(|stats| &stats.http2_floods),
     );
     page.single(
+        "tollway_http2_bytes",
+        "gauge",
+        "Bytes that bodies of HTTP/2 may take just now, by what was let in.",
+        total(|stats| &stats.http2_bytes),
+    );
+    page.single(
+        "tollway_http2_refused_total",
+        "counter",
+        "Streams of HTTP/2 refused, and calls answered 503, for want of room for bodies.",
+        total(|stats| &stats.http2_refused),
+    );
+    page.single(
+        "tollway_http2_displaced_total",
+        "counter",
+        "HTTP/2 connections ended because nobody took what they had sent, and others needed the room.",
+        total(|stats| &stats.http2_displaced),
+    );
+    page.single(
         "tollway_exchanges_in_flight",
         "gauge",
         "Requests being worked on.",

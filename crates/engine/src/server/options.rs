@@ -201,6 +201,8 @@ pub struct Limits {
     pub openings_per_worker: usize,
     /// Streams that a client may have open on one HTTP/2 connection.
     pub http2_streams: u32,
+    /// Bytes of bodies that one worker may have to hold for HTTP/2, both ways.
+    pub http2_bytes_per_worker: usize,
 }
 
 impl Default for Limits {
@@ -217,6 +219,7 @@ impl Default for Limits {
             connections_per_worker: 16_384,
             openings_per_worker: 1024,
             http2_streams: 128,
+            http2_bytes_per_worker: 512 << 20,
         }
     }
 }
@@ -301,7 +304,7 @@ impl Options {
             ..
         } = self.timeouts;
         let limits = self.limits;
-        let ranges: [(&str, u64, RangeInclusive<u64>); 15] = [
+        let ranges: [(&str, u64, RangeInclusive<u64>); 16] = [
             (
                 "listeners (their count)",
                 self.listeners.len() as u64,
@@ -361,6 +364,11 @@ impl Options {
                 "limits.http2_streams",
                 limits.http2_streams.into(),
                 1..=1 << 16,
+            ),
+            (
+                "limits.http2_bytes_per_worker",
+                limits.http2_bytes_per_worker as u64,
+                1 << 20..=1 << 40,
             ),
         ];
         if self.tls.is_none() && self.listeners.iter().any(|listener| listener.tls) {

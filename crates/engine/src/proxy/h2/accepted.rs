@@ -1,9 +1,8 @@
 //! A stream that a client opened, as the connection of a client of HTTP/1.1 that asks once.
 
-use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -13,54 +12,14 @@ use tokio::io::ReadBuf;
 
 use super::fault::{broken, unfit};
 use super::head::{Form, read_response, write_request};
+use super::home::Home;
 use super::incoming::Incoming;
 use super::outgoing::{Opener, Outgoing};
+use super::room::Taken;
+use crate::proxy::timers::Timers;
 
 /// Stands for a request that HTTP/1.1 can't say: the parser refuses it as it does whatever else is no request.
 const UNSPEAKABLE: &[u8] = b"? HTTP/1.1\r\n\r\n";
-
-/// What a connection's streams and the task that drives it share.
-#[derive(Debug, Default)]
-pub struct Home {
-    open: Cell<usize>,
-    broken: RefCell<Vec<SendStream<Bytes>>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Home {
-    /// Streams that are being served.
-    #[must_use]
-    pub fn open(&self) -> usize {
-        self.open.get()
-    }
-
-    /// Has the driving task woken when a stream ends.
-    pub fn watch(&self, waker: &Waker) {
-        match &mut *self.waker.borrow_mut() {
-            Some(known) => known.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
-    }
-
-    /// Resets the streams whose answers broke off. True if there were any.
-    ///
-    /// By the driving task, once what they had left to send was: a reset throws away what is still queued, and
-    /// that was told to be delivered.
-    pub fn reset_broken(&self) -> bool {
-        let mut broken = self.broken.borrow_mut();
-        let any = !broken.is_empty();
-        for mut stream in broken.drain(..) {
-            stream.send_reset(Reason::INTERNAL_ERROR);
-        }
-        any
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
-        }
-    }
-}
 
 /// One stream of a client's connection. Dropped before its answer was whole, it is reset.
 #[derive(Debug)]
@@ -69,6 +28,10 @@ pub struct Accepted {
     outgoing: Outgoing,
     answer: Answer,
     home: Rc<Home>,
+    timers: Rc<Timers>,
+    /// For what is taken of the answer before the client has.
+    _room: Taken,
+    has_body: bool,
     shut: bool,
 }
 
@@ -101,12 +64,19 @@ impl Opener for Answer {
 }
 
 impl Accepted {
-    /// Takes in a request as it came.
+    /// Takes in a request as it came, for which `home` gave `room`.
     #[must_use]
-    pub fn new(request: Request<RecvStream>, respond: SendResponse<Bytes>, home: Rc<Home>) -> Self {
+    pub fn new(
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+        home: Rc<Home>,
+        timers: Rc<Timers>,
+        room: Taken,
+    ) -> Self {
         let (parts, body) = request.into_parts();
         let mut text = Vec::with_capacity(512);
-        let form = write_request(&parts, body.is_end_stream(), &mut text).unwrap_or_else(|_| {
+        let has_body = !body.is_end_stream();
+        let form = write_request(&parts, !has_body, &mut text).unwrap_or_else(|_| {
             text.clear();
             text.extend_from_slice(UNSPEAKABLE);
             Form::None
@@ -114,7 +84,6 @@ impl Accepted {
         let mut incoming = Incoming::default();
         incoming.push(&text);
         incoming.begin(form, body);
-        home.open.set(home.open.get() + 1);
         Self {
             incoming,
             outgoing: Outgoing::default(),
@@ -124,6 +93,9 @@ impl Accepted {
                 head: None,
             },
             home,
+            timers,
+            _room: room,
+            has_body,
             shut: false,
         }
     }
@@ -161,7 +133,13 @@ impl Accepted {
         if self.shut || self.incoming.is_over() {
             return Poll::Ready(Ok(()));
         }
-        self.incoming.poll_read(context, room)
+        let before = room.filled().len();
+        let read = self.incoming.poll_read(context, room);
+        if self.has_body {
+            let length = room.filled().len() - before;
+            self.home.took(length, self.timers.now());
+        }
+        read
     }
 
     /// Takes the answer's text.
@@ -184,13 +162,12 @@ impl Accepted {
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        self.home.open.set(self.home.open.get() - 1);
         if !self.outgoing.is_over() {
             match self.outgoing.take_stream() {
-                Some(stream) => self.home.broken.borrow_mut().push(stream),
+                Some(stream) => self.home.broke(stream),
                 None => self.answer.respond.send_reset(Reason::INTERNAL_ERROR),
             }
         }
-        self.home.wake();
+        self.home.end(self.has_body);
     }
 }

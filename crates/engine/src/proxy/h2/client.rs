@@ -15,6 +15,7 @@ use http::uri::Scheme;
 
 use super::asked::Asked;
 use super::fault::broken;
+use super::room::{Portion, Room, Taken};
 use super::wire::Wire;
 use crate::proxy::dial::Destination;
 use crate::proxy::stream::Stream;
@@ -39,6 +40,12 @@ const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MOST_STREAMS;
 
 /// What is taken of a request before the upstream has.
 const SEND_BUFFER: usize = 32 * 1024;
+
+/// The room for one exchange, whatever either side doesn't take.
+#[must_use]
+pub fn room_for_asking(room: &Rc<Room>) -> Option<Taken> {
+    room.take(STREAM_WINDOW as usize + SEND_BUFFER, Portion::Whole)
+}
 
 /// After so long a silence within exchanges an upstream is asked whether it lives,
 const SILENCE_MS: Millis = 20_000;

@@ -114,8 +114,18 @@ impl Manners {
             // A request made and unmade costs us more than its sender.
             kind::RST_STREAM | kind::SETTINGS => 10,
             kind::PING => 2,
-            _ => 1,
+            // What is skipped shares its memory with the pieces of bodies around it, as long as these wait.
+            _ => 1 + frame.length as u64 / 1024,
         };
+        self.pay(price);
+    }
+
+    /// A stream was refused for want of room.
+    pub fn refused(&mut self) {
+        self.pay(10);
+    }
+
+    fn pay(&mut self, price: u64) {
         match self.left.checked_sub(price) {
             Some(left) => self.left = left,
             None => self.spent = true,

@@ -7,6 +7,7 @@
 //! | [`incoming`], [`outgoing`] | the two halves of a stream |
 //! | [`accepted`], [`server`] | a client's stream, a client's connection |
 //! | [`asked`], [`client`] | a stream to an upstream, the connections to upstreams |
+//! | [`home`], [`room`] | what streams of a connection share; the bound on what a worker holds of bodies |
 //! | [`wire`], [`manners`] | a connection's bytes, and what is a flood |
 //! | [`fault`] | faults of streams as those of sockets |
 
@@ -15,15 +16,18 @@ mod asked;
 mod client;
 mod fault;
 pub mod head;
+mod home;
 mod incoming;
 mod manners;
 mod outgoing;
+mod room;
 mod server;
 mod wire;
 
 pub use accepted::Accepted;
 pub use asked::Asked;
-pub(super) use client::Links;
+pub(super) use client::{Links, room_for_asking};
+pub(super) use room::{Room, Taken};
 pub(super) use server::serve;
 
 /// How a connection of HTTP/2 begins that nothing announced, as far as it looks like a head of HTTP/1.

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use h2::Reason;
 use h2::server::{Builder, Connection};
 
-use super::accepted::{Accepted, Home};
+use super::accepted::Accepted;
+use super::home::{FIRST_WINDOW, Home};
+use super::room::Portion;
 use super::wire::Wire;
 use crate::proxy::connection;
 use crate::proxy::heads_out::Peer;
@@ -16,14 +18,15 @@ use crate::proxy::stream::Stream;
 use crate::proxy::timers::{Alarm, Millis};
 use crate::proxy::worker::Worker;
 
-/// What a client may send of one stream before it is read.
+/// What a client may send of one stream before it is read, where its connection's window lets it.
 const STREAM_WINDOW: u32 = 128 * 1024;
-
-/// And of all streams of a connection: this is what it can make the gateway hold of its requests.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// What is taken of an answer before the client has.
 const SEND_BUFFER: usize = 32 * 1024;
+
+/// What pieces of bodies too small to be worth their frames may cost, by h2's count. By itself it would go by the first
+/// window, and end clients that stream small messages faster than their upstream takes them.
+const SMALL_FRAMES: usize = 512 * 1024;
 
 /// How long a connection that ends may take to hear the last words.
 const FAREWELL_MS: Millis = 2_000;
@@ -42,12 +45,14 @@ pub(in crate::proxy) async fn serve(
     let alarm = worker.timers.alarm();
     let wire = Wire::new(stream, early, true, &worker.timers);
     if let Some(connection) = shake_hands(worker, &wire, &alarm).await {
+        let home = Rc::new(Home::new(wire.clone(), &worker.room));
+        let _entry = Entry(worker, worker.room.enter(&home));
         let mut served = Served {
             connection,
             wire: wire.clone(),
             worker,
             peer,
-            home: Rc::default(),
+            home,
             alarm,
             ending: None,
             idle_since: worker.timers.now(),
@@ -74,8 +79,9 @@ async fn shake_hands(
         .max_concurrent_streams(worker.http2_streams)
         .max_header_list_size(u32::try_from(limits.bytes).unwrap_or(u32::MAX))
         .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_connection_window_size(FIRST_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
+        .data_frame_budget(SMALL_FRAMES)
         .handshake::<_, Bytes>(wire.clone());
     let due = worker.timers.after(worker.timeouts.client_header_ms);
     poll_fn(
@@ -93,6 +99,15 @@ fn wait(worker: &Worker, alarm: &Alarm, due: Millis, context: &mut Context<'_>) 
     }
     alarm.set(due, context.waker());
     Poll::Pending
+}
+
+/// A connection's entry among those that may have to make room.
+struct Entry<'a>(&'a Worker, u64);
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.0.room.leave(self.1);
+    }
 }
 
 /// A connection whose handshake is done.
@@ -129,8 +144,18 @@ impl Served<'_> {
             if self.home.reset_broken() {
                 continue;
             }
-            if self.wire.is_flooded() && !matches!(self.ending, Some(Ending::Abruptly(_))) {
-                self.worker.stats.http2_floods.increment();
+            if let Some(size) = self.home.grow(self.worker.timers.now()) {
+                self.connection.set_target_window_size(size);
+                continue;
+            }
+            let (flooded, displaced) = (self.wire.is_flooded(), self.home.is_displaced());
+            if (flooded || displaced) && !matches!(self.ending, Some(Ending::Abruptly(_))) {
+                let stats = &self.worker.stats;
+                if flooded {
+                    stats.http2_floods.increment();
+                } else {
+                    stats.http2_displaced.increment();
+                }
                 self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 let due = self.worker.timers.after(FAREWELL_MS);
                 self.ending = Some(Ending::Abruptly(due));
@@ -152,14 +177,27 @@ impl Served<'_> {
         loop {
             // A client that resets what it asked for makes room in h2's count at once, here when the task has seen
             // it: until then its further requests wait unread, and h2 counts those that are reset there.
+            // They may bring bodies.
             if self.home.open() >= self.worker.http2_streams as usize {
+                if !self.home.hold(Portion::Whole) {
+                    self.home.displace();
+                }
                 return self.connection.poll_closed(context).map(|_| ());
             }
             match self.connection.poll_accept(context) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
+                Poll::Ready(Some(Ok((request, mut respond)))) => {
                     self.requests += 1;
-                    let home = Rc::clone(&self.home);
-                    self.start(Accepted::new(request, respond, home));
+                    let timers = &self.worker.timers;
+                    let has_body = !request.body().is_end_stream();
+                    let Some(room) = self.home.begin(SEND_BUFFER, has_body, timers.now()) else {
+                        self.worker.stats.http2_refused.increment();
+                        self.wire.refused();
+                        self.worker.room.press(timers.now());
+                        respond.send_reset(Reason::REFUSED_STREAM);
+                        continue;
+                    };
+                    let (home, timers) = (Rc::clone(&self.home), Rc::clone(timers));
+                    self.start(Accepted::new(request, respond, home, timers, room));
                 }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,

@@ -26,6 +26,7 @@ struct Watched {
     coming: RefCell<Frames>,
     going: RefCell<Frames>,
     heard: Cell<Millis>,
+    data_came: Cell<u64>,
     stuck: Cell<Option<Millis>>,
     farewell: Cell<bool>,
     drained: Cell<usize>,
@@ -55,6 +56,7 @@ impl Wire {
             coming: RefCell::new(Frames::after(coming)),
             going: RefCell::new(Frames::after(going)),
             heard: Cell::new(timers.now()),
+            data_came: Cell::new(0),
             stuck: Cell::new(None),
             farewell: Cell::new(false),
             drained: Cell::new(0),
@@ -71,6 +73,17 @@ impl Wire {
     #[must_use]
     pub fn heard(&self) -> Millis {
         self.0.heard.get()
+    }
+
+    /// Bytes of bodies that came, padding and all.
+    #[must_use]
+    pub fn data_came(&self) -> u64 {
+        self.0.data_came.get()
+    }
+
+    /// A stream was refused: asking for it is one of the things that cost its sender nothing.
+    pub fn refused(&self) {
+        self.0.manners.borrow_mut().refused();
     }
 
     /// Since when the other side takes nothing.
@@ -119,8 +132,13 @@ impl Wire {
         manners.at(now);
         watched.coming.borrow_mut().feed(bytes, |frame| {
             manners.received(frame);
-            if frame.kind == kind::GOAWAY {
-                watched.farewell.set(true);
+            match frame.kind {
+                kind::GOAWAY => watched.farewell.set(true),
+                kind::DATA => {
+                    let came = watched.data_came.get() + frame.length as u64;
+                    watched.data_came.set(came);
+                }
+                _ => {}
             }
         });
     }
