@@ -16,6 +16,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use tollway_engine::config::{ConfigStore, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
+use tollway_engine::observe::access_log::{AccessLog, AccessLogOptions, Format, Writer};
 use tollway_engine::phases::{
     Exchange, Now, Outcome, Pipeline, RequestHead, Shared, UpstreamTimes, Verdict, Version,
 };
@@ -147,8 +148,34 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
     }
 }
 
+/// With an access log in a file of that folder, or without.
+fn sharing(
+    folder: &std::path::Path,
+    quotas: &str,
+    logged: Option<Format>,
+) -> (Arc<Shared>, Option<Writer>) {
+    let counters = Counters::open(folder, CounterRoom::default()).unwrap();
+    let shared = Shared::new(configured(quotas), Arc::new(counters), PEPPER);
+    let Some(format) = logged else {
+        return (Arc::new(shared), None);
+    };
+    let (log, writer) = AccessLog::open(&AccessLogOptions {
+        path: Some(folder.join("access.log")),
+        format,
+        secret_parameters: vec!["hidden".to_owned()],
+    })
+    .unwrap();
+    (Arc::new(shared.logging(log)), Some(writer))
+}
+
 #[test]
 fn requests_allocate_nothing_once_warm() {
+    for logged in [None, Some(Format::Json), Some(Format::Combined)] {
+        allocate_nothing(logged);
+    }
+}
+
+fn allocate_nothing(logged: Option<Format>) {
     let many = [quota("calls", 1_000_000), quota("other calls", 1_000_000)].join(",");
     let none_left = quota("calls", 0);
     for (quotas, query, status) in [
@@ -159,17 +186,16 @@ fn requests_allocate_nothing_once_warm() {
         (&none_left, "x-api-key=secr%65t", 429),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let counters = Counters::open(folder.path(), CounterRoom::default()).unwrap();
-        let store = configured(quotas);
-        let shared = Arc::new(Shared::new(store, Arc::new(counters), PEPPER));
+        let (shared, _writer) = sharing(folder.path(), quotas, logged);
         let mut pipeline = Pipeline::new(&shared).unwrap();
         let (mut exchange, mut out) = (Exchange::new(), Vec::new());
         let mut run = || serve(&mut pipeline, &mut exchange, &mut out, query.as_bytes());
         assert_eq!(run(), status);
         let before = COUNT.get();
-        for _ in 0..100 {
+        // Enough to hand a buffer of lines to who writes them.
+        for _ in 0..300 {
             assert_eq!(run(), status);
         }
-        assert_eq!(COUNT.get() - before, 0, "{query}");
+        assert_eq!(COUNT.get() - before, 0, "{query} {logged:?}");
     }
 }

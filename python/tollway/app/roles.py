@@ -22,6 +22,7 @@ from tollway.app.data_dir import Node, RunFile, claim_node, prepare, secret, wri
 from tollway.app.default_certificate import default_certificate
 from tollway.app.handover import ExecRenewal, HandOver, Sockets, is_rehearsal
 from tollway.app.listeners import Opening, is_loopback, open_listener, public_address
+from tollway.app.observing import observing_options
 from tollway.app.payments import check_options
 from tollway.app.processes import Adopted, Process
 from tollway.app.proxy_listeners import OpenListener
@@ -112,6 +113,7 @@ def _prepare_gateway(
         "drain_seconds": _DRAIN_SECONDS,
         "version": metadata.version("tollway"),
         **traffic_options(settings),
+        **observing_options(settings),
     }
     lent = [*(proxy.socket.fileno() for proxy in proxies), status.fileno(), node.lock]
     files = [*lent, *([] if lifeline is None else [lifeline])]

@@ -21,7 +21,7 @@ from pydantic_settings import (
 from tollway.app.proxy_listeners import ProxyListener, parse_proxy_listeners
 from tollway.kernel.errors import InvalidInput
 
-__all__ = ["Durability", "Listener", "Role", "Settings", "load_settings"]
+__all__ = ["AccessLogFormat", "Durability", "Listener", "Role", "Settings", "load_settings"]
 
 
 class Role(StrEnum):
@@ -39,6 +39,13 @@ class Durability(StrEnum):
     STRICT = "strict"
     GROUP = "group"
     RELAXED = "relaxed"
+
+
+class AccessLogFormat(StrEnum):
+    """A line of the access log; docs/seller/observability.md shows them."""
+
+    JSON = "json"
+    COMBINED = "combined"
 
 
 def _listener(value: object) -> object:
@@ -176,6 +183,30 @@ def _dns_server(text: str) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
+def _access_log(value: object) -> object:
+    if not isinstance(value, str) or value in {"off", "stdout"}:
+        return value
+    if not value or not Path(value).absolute().parent.is_dir():
+        raise ValueError("write off, stdout, or a file in a folder that exists, e.g. /var/log/access.log")
+    return str(Path(value).absolute())
+
+
+def _parameter_names(value: object) -> object:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        return value
+    names = [str(name).strip() for name in names]
+    if not all(re.fullmatch(r"[\w.~*$-]*", name) for name in names):
+        raise ValueError("write names of query parameters with commas between, e.g. voucher,email; or *")
+    return ",".join(name for name in names if name)
+
+
+AccessLog = Annotated[str, BeforeValidator(_access_log)]
+"""`off`, `stdout`, or a file's absolute path."""
+
+ParameterNames = Annotated[str, BeforeValidator(_parameter_names)]
+"""Names of query parameters, with commas between."""
+
 DnsServers = Annotated[str, BeforeValidator(_dns_servers)]
 TrustedIps = Annotated[str, BeforeValidator(_trusted_ips)]
 """Blocks of addresses, with commas between."""
@@ -232,6 +263,10 @@ class Settings(BaseSettings):
     stripe_api_base: str | None = None
     usage_log_level: Durability = Durability.GROUP
     usage_log_budget_mib: int = Field(default=32_768, ge=64)
+    access_log: AccessLog = "off"
+    """A line for every exchange; what is billed is in the usage log, whether or not this is on."""
+    access_log_format: AccessLogFormat = AccessLogFormat.JSON
+    secret_parameters: ParameterNames = ""
     upstream_tls_verify: bool = True
     gateway_workers: int | None = Field(default=None, ge=1, le=256)
     trusted_ips: TrustedIps = ""

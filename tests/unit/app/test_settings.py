@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tollway.app.observing import observing_options
 from tollway.app.payments import check_options, open_provider
 from tollway.app.redis import counting, gateway_environment
 from tollway.app.settings import Settings, load_settings
@@ -71,6 +72,22 @@ def test_trusted_proxies_are_blocks_of_addresses(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TOLLWAY_TRUSTED_IPS", "10.0.0.0/8 192.0.2.1")
     with pytest.raises(InvalidInput, match="TOLLWAY_TRUSTED_IPS: write addresses or blocks"):
         load_settings()
+
+
+def test_the_access_log_is_a_file_or_standard_output(tmp_path: Path) -> None:
+    assert observing_options(Settings())["access_log"] is None
+    told = {"path": None, "format": "json", "secret_parameters": []}
+    assert observing_options(Settings(access_log="stdout"))["access_log"] == told
+    file = str(tmp_path / "access.log")
+    settings = load_settings(
+        access_log=file, access_log_format="combined", secret_parameters="voucher, e-mail"
+    )
+    told = {"path": file, "format": "combined", "secret_parameters": ["voucher", "e-mail"]}
+    assert observing_options(settings)["access_log"] == told
+    with pytest.raises(InvalidInput, match="TOLLWAY_ACCESS_LOG: write off, stdout, or a file"):
+        load_settings(access_log=str(tmp_path / "none" / "access.log"))
+    with pytest.raises(InvalidInput, match="TOLLWAY_SECRET_PARAMETERS: write names"):
+        load_settings(secret_parameters="a b")
 
 
 def test_dns_servers_are_addresses_with_ports() -> None:

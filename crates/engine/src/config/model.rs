@@ -13,6 +13,7 @@ use super::error::ConfigError;
 use super::wire;
 use crate::balancer::{Balancer, Policy};
 use crate::entitlement::{Entitlement, Offer};
+use crate::observe::access_log::spellings;
 use crate::plugins::acl::{Acl, check_group};
 use crate::plugins::entitlement::FeatureGate;
 use crate::plugins::key_auth::{Anonymous, KeyAuth};
@@ -56,6 +57,8 @@ pub struct Base {
     pub policies: Box<[Arc<Policy>]>,
     /// What clients are shown in TLS handshakes.
     pub certificates: Certificates,
+    /// The names under which API keys are shown, on any route: nobody is told a value of theirs.
+    pub(crate) key_parameters: Box<[Box<[u8]>]>,
 }
 
 /// What there is to buy, as far as refusals speak of it.
@@ -215,6 +218,8 @@ impl Base {
         let mut names: Vec<Box<str>> = anonymous.map(Box::from).collect();
         names.sort_unstable();
         names.dedup();
+        let key_auth = (compiled.iter()).filter_map(|route| route.plugins.key_auth.as_deref());
+        let key_parameters = spellings(key_auth.flat_map(KeyAuth::names));
         Self {
             routes: compiled,
             router,
@@ -224,6 +229,7 @@ impl Base {
             shop,
             policies,
             certificates,
+            key_parameters,
         }
     }
 

@@ -9,8 +9,9 @@ use super::{Answer, Now, Outcome, Pipeline};
 use crate::config::{Consumer, Pinned, Route};
 use crate::entitlement::{Entitlement, Quota};
 use crate::limits::{Counted, Counters, Limits};
-use crate::observe::{Ending, Status};
+use crate::observe::{End, Ending, Entry, Noted, Status};
 use crate::plugins::rate_limiting::RateLimiting;
+use crate::proxy::dial::Address;
 use crate::usage_log::{Id, MAX_PATH, Mode, NO_ID, Source, UsageEvent};
 use crate::uuid::Uuid;
 
@@ -48,7 +49,27 @@ pub struct Exchange {
     /// Where a redirect goes.
     pub(super) location: Vec<u8>,
     pub(super) balancing: Balancing,
+    /// What is told of the request afterwards.
+    pub(super) noted: Noted,
+    /// The trace that it is part of, as far as the client says.
+    pub(super) trace: Option<Id>,
+    tries: Tries,
+    /// Bytes of the body of an answer of the gateway's own.
+    said: u64,
 }
+
+/// How an upstream was asked.
+#[derive(Debug, Default)]
+struct Tries {
+    /// When it began; none where none was asked.
+    began: Option<Now>,
+    count: u8,
+    /// Where the last went.
+    place: Option<Address>,
+}
+
+/// What the access log says of a client that got no answer: it is nobody's status, and logs have it since nginx's.
+const GONE: u16 = 499;
 
 /// What rate-limiting found, for the headers.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +108,8 @@ impl Exchange {
         self.show_groups = false;
         self.is_call = false;
         self.credential = None;
+        self.noted.clear();
+        (self.trace, self.tries, self.said) = (None, Tries::default(), 0);
     }
 
     /// Lets go of what other threads share, and gives back what was reserved for a request that left no usage event.
@@ -99,6 +122,27 @@ impl Exchange {
         self.route = None;
         self.config = None;
         self.consumer = None;
+    }
+
+    /// Notes who is at the other end, of a request that nothing else is known of.
+    pub fn meets(&mut self, client: IpAddr) {
+        self.client = Some(client.to_canonical());
+    }
+
+    /// Notes that an upstream is asked from now on.
+    pub fn asks(&mut self, now: Now) {
+        self.tries.began = Some(now);
+    }
+
+    /// Notes where it is tried.
+    pub fn tries(&mut self, place: &Address) {
+        self.tries.count = self.tries.count.saturating_add(1);
+        self.tries.place = Some(place.clone());
+    }
+
+    /// Notes how long the body is that the gateway answers with.
+    pub fn says(&mut self, bytes: u64) {
+        self.said = bytes;
     }
 
     /// Whether it is a call of gRPC: its own answers are heads alone, of status 200, with `grpc-status` in them.
@@ -200,6 +244,12 @@ impl Exchange {
             bytes_out: 0,
             ..self.ending()
         });
+        pipeline.tell(|| Entry {
+            // What gRPC's clients are told is in another place.
+            status: if self.is_call { 200 } else { answer.status },
+            grpc_status: self.is_call.then(|| answer.grpc_status()),
+            ..self.entry(End::Answered(answer.kind), now)
+        });
         self.release();
     }
 
@@ -219,6 +269,14 @@ impl Exchange {
             bytes_in: outcome.bytes_in,
             bytes_out: outcome.bytes_out,
             ..self.ending()
+        });
+        pipeline.tell(|| Entry {
+            status: outcome.status,
+            grpc_status: outcome.grpc_status,
+            bytes_in: outcome.bytes_in,
+            bytes_out: outcome.bytes_out,
+            upstream_us: Some(span(times.sent, times.head).into()),
+            ..self.entry(End::Forwarded(outcome.completion), outcome.ended)
         });
         self.release();
     }
@@ -241,9 +299,36 @@ impl Exchange {
         }
     }
 
+    /// What there is to tell of its end; what is told only of some ends is as where nobody answered.
+    fn entry(&self, end: End, ended: Now) -> Entry<'_> {
+        let began = self.began.unwrap_or(ended);
+        let asked = self.tries.began;
+        Entry {
+            began,
+            request_id: &self.request_id,
+            trace: self.trace,
+            request: &self.noted,
+            client: self.client,
+            consumer: self.consumer.as_deref(),
+            config: self.config.as_deref(),
+            route: self.route(),
+            status: GONE,
+            grpc_status: None,
+            bytes_in: 0,
+            bytes_out: self.said,
+            whole_us: span(began, ended).into(),
+            upstream_us: asked.map(|asked| span(asked, ended).into()),
+            own_us: span(began, asked.unwrap_or(ended)).into(),
+            upstream: self.tries.place.as_ref(),
+            attempts: self.tries.count,
+            end,
+        }
+    }
+
     /// The client went away before any answer began: nobody was served, nothing is billed.
-    pub fn abandoned(&mut self, pipeline: &Pipeline) {
+    pub fn abandoned(&mut self, pipeline: &Pipeline, now: Now) {
         pipeline.stats().abandoned();
+        pipeline.tell(|| self.entry(End::Abandoned, now));
         self.release();
     }
 }

@@ -34,7 +34,7 @@
 //!         shard.append(&event);
 //!         exchange.charged(&event);                                // and back what it didn't use
 //!         exchange.finished(&pipeline, &outcome);                  // counts it and lets the configuration go
-//!         // or, where the client went away before an answer began: exchange.abandoned(&pipeline)
+//!         // or, where the client went away before an answer began: exchange.abandoned(&pipeline, now)
 //!     }
 //! }
 //! ```

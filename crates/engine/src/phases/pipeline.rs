@@ -1,5 +1,6 @@
 //! The phases in their order, once per request.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,7 +18,9 @@ use crate::config::{
 use crate::entitlement::Part;
 use crate::failpoint;
 use crate::limits::{Admission, Counted, CounterKey, Counters, Limits};
-use crate::observe::{Board, Ledger};
+use crate::observe::access_log::{AccessLog, Figures, Journal};
+use crate::observe::trace::Parent;
+use crate::observe::{Board, Entry, Ledger};
 use crate::plugins::acl::Passage;
 use crate::plugins::entitlement::Passage as Entitled;
 use crate::plugins::key_auth::{KeyAuth, Shown};
@@ -34,6 +37,7 @@ pub struct Shared {
     /// HMAC with the key already in it: both of its SHA-256 states are ready, and copied per look-up.
     pepper: Hmac<Sha256>,
     trust: Trust,
+    access_log: Option<Arc<AccessLog>>,
     threads: Mutex<Vec<(Arc<ThreadStats>, Arc<Ledger>)>>,
 }
 
@@ -45,6 +49,7 @@ pub struct Pipeline {
     ids: RequestIds,
     stats: Arc<ThreadStats>,
     board: Board,
+    journal: Option<RefCell<Journal>>,
     /// For what is looked at once: a host in lower case, a decoded key.
     buffer: Vec<u8>,
 }
@@ -72,6 +77,7 @@ impl Shared {
             counters,
             pepper: Hmac::new(&block.into()),
             trust: Trust::default(),
+            access_log: None,
             threads: Mutex::default(),
         }
     }
@@ -80,6 +86,21 @@ impl Shared {
     #[must_use]
     pub fn trusting(self, trust: Trust) -> Self {
         Self { trust, ..self }
+    }
+
+    /// Tells this log of every exchange; without this there is none.
+    #[must_use]
+    pub fn logging(self, access_log: AccessLog) -> Self {
+        Self {
+            access_log: Some(Arc::new(access_log)),
+            ..self
+        }
+    }
+
+    /// What became of the access log's lines, where there is one.
+    #[must_use]
+    pub fn access_log(&self) -> Option<&Figures> {
+        self.access_log.as_ref().map(|log| log.figures())
     }
 
     /// The counters, for [`Counters::maintain`].
@@ -126,6 +147,7 @@ impl Pipeline {
             ids: RequestIds::new()?,
             stats,
             board,
+            journal: (shared.access_log.as_ref()).map(|log| RefCell::new(Journal::new(log))),
             buffer: Vec::new(),
         })
     }
@@ -134,13 +156,32 @@ impl Pipeline {
         &self.board
     }
 
+    /// Writes down an exchange that has ended, where that is wanted.
+    pub(super) fn tell<'a>(&self, entry: impl FnOnce() -> Entry<'a>) {
+        if let Some(journal) = &self.journal {
+            journal.borrow_mut().add(&entry());
+        }
+    }
+
     pub(super) fn stats(&self) -> &ThreadStats {
         &self.stats
     }
 
-    /// Takes note that the configuration may have changed, so that a thread without requests doesn't keep an old version.
+    /// Takes note that the configuration may have changed, so that a thread without requests doesn't keep an old version;
+    /// and lets what was written down be read.
     pub fn refresh(&mut self) {
         self.reader.current();
+        if let Some(journal) = &mut self.journal {
+            journal.get_mut().hand_over();
+        }
+    }
+
+    /// Keeps of a request what is told of it at its end, where that is wanted. [`Self::begin`] does that by itself.
+    pub fn note<H: Headers>(&self, exchange: &mut Exchange, head: &RequestHead<'_, H>) {
+        if self.journal.is_some() {
+            exchange.noted.take(head);
+            exchange.trace = Parent::of(head.headers).map(|parent| parent.trace);
+        }
     }
 
     /// For what is answered before there is a whole head: gives the exchange a request id.
@@ -157,6 +198,7 @@ impl Pipeline {
         now: Now,
     ) -> Verdict {
         exchange.reset(self.ids.next(), now);
+        self.note(exchange, head);
         failpoint!("phases.begin");
         exchange.method = method_number(head.method);
         exchange.is_call = grpc::is_call(head);

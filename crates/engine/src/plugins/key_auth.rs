@@ -169,6 +169,11 @@ impl KeyAuth {
         Shown::Nothing
     }
 
+    /// The names under which a key may be shown.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(|name| &*name.name)
+    }
+
     /// Whether a header may have shown the key of this number.
     #[must_use]
     pub fn is_key_header(&self, number: u8, header: &[u8]) -> bool {

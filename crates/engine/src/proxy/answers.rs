@@ -85,6 +85,7 @@ pub(super) async fn respond(client: &mut Client<'_>, desk: &mut Desk, answer: An
     end_head(text, request, keep);
     if !bodiless && request.method.of_head(input.head()) != b"HEAD" {
         text.extend_from_slice(body);
+        exchange.says(body.len() as u64);
     }
     exchange.answered(&worker.pipeline.borrow(), answer, now);
     let written = client.flush(desk).await;

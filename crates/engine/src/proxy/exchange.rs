@@ -31,7 +31,7 @@ pub(super) async fn run(client: &mut Client<'_>, desk: &mut Desk, length: usize)
         return refuse(client, desk, kind_of(fault)).await;
     }
     if matches!(desk.request.body, BodyLength::Exact(length) if length > worker.body_bytes) {
-        return refuse(client, desk, AnswerKind::BodyTooLarge).await;
+        return refuse_known(client, desk, AnswerKind::BodyTooLarge).await;
     }
     client.served += 1;
     if client.served >= worker.requests_per_connection {
@@ -71,7 +71,7 @@ pub(super) async fn run(client: &mut Client<'_>, desk: &mut Desk, length: usize)
     match failure {
         Failure::Answer(kind) => answers::respond(client, desk, Answer::from(kind)).await,
         Failure::ClientGone => {
-            desk.exchange.abandoned(&worker.pipeline.borrow());
+            (desk.exchange).abandoned(&worker.pipeline.borrow(), worker.now());
             After::Close
         }
     }
@@ -79,10 +79,26 @@ pub(super) async fn run(client: &mut Client<'_>, desk: &mut Desk, length: usize)
 
 /// Answers what is no request, and ends the connection: where the next one would begin is unknown.
 pub(super) async fn refuse(client: &mut Client<'_>, desk: &mut Desk, kind: AnswerKind) -> After {
-    let answer = {
-        let mut pipeline = client.worker.pipeline.borrow_mut();
-        pipeline.refuse(&mut desk.exchange, kind, client.worker.now())
-    };
+    let answer = begin_refusal(client, desk, kind);
+    end_refusal(client, desk, answer).await
+}
+
+/// The same of a request that can be read.
+async fn refuse_known(client: &mut Client<'_>, desk: &mut Desk, kind: AnswerKind) -> After {
+    let answer = begin_refusal(client, desk, kind);
+    let head = view(&desk.request, desk.input.head(), &client.peer);
+    (client.worker.pipeline.borrow()).note(&mut desk.exchange, &head);
+    end_refusal(client, desk, answer).await
+}
+
+fn begin_refusal(client: &Client<'_>, desk: &mut Desk, kind: AnswerKind) -> Answer {
+    let mut pipeline = client.worker.pipeline.borrow_mut();
+    let answer = pipeline.refuse(&mut desk.exchange, kind, client.worker.now());
+    desk.exchange.meets(client.peer.client.ip());
+    answer
+}
+
+async fn end_refusal(client: &mut Client<'_>, desk: &mut Desk, answer: Answer) -> After {
     desk.request.forget();
     desk.unread = None;
     answers::respond(client, desk, answer).await

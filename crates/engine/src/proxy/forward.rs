@@ -31,6 +31,7 @@ pub(super) async fn forward(
     let worker = client.worker;
     let permit = worker.room()?;
     let sent = worker.now();
+    desk.exchange.asks(sent);
     let host = (desk.request.host).map(|host| host.of_head(desk.input.head()));
     let host = desk.exchange.preserved_host(host);
     let mut attempts = Attempts::new(host.and_then(|host| server_name(upstream, Some(host))));

@@ -97,6 +97,7 @@ impl Attempts {
                 Address::Tcp(address) => Some(address.ip()),
                 Address::Unix(_) => None,
             };
+            exchange.tries(&address);
             let destination = self.destination(address, upstream, exchange);
             self.made = self.made.saturating_add(1);
             let fault = match open(worker, upstream, destination, may_reuse).await {

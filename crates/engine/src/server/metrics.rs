@@ -26,6 +26,7 @@ pub(super) fn render(facts: &Facts) -> String {
     redis(&mut page, &facts.stats);
     configuration(&mut page, facts);
     usage_log(&mut page, facts);
+    access_log(&mut page, facts);
     process_figures::write(&mut page);
     page.text
 }
@@ -462,6 +463,24 @@ fn usage_log(page: &mut Page, facts: &Facts) {
             page.sample(name, &format!("shard=\"{number}\""), figure(shard));
         }
     }
+}
+
+fn access_log(page: &mut Page, facts: &Facts) {
+    let Some(figures) = facts.shared.access_log() else {
+        return;
+    };
+    page.single(
+        "tollway_access_log_lines_total",
+        "counter",
+        "Lines written to the access log.",
+        figures.written(),
+    );
+    page.single(
+        "tollway_access_log_dropped_total",
+        "counter",
+        "Lines that could not be written, or not in time.",
+        figures.dropped(),
+    );
 }
 
 /// Base units, without a float.

@@ -10,6 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::names::NameOptions;
+use crate::observe::access_log::AccessLogOptions;
 use crate::phases::Trust;
 use crate::proxy::request_head::MOST_HEADERS;
 
@@ -76,6 +77,9 @@ pub struct Options {
     /// Proxies in front of the gateway that are believed about who calls.
     #[serde(default)]
     pub trust: Trust,
+    /// Where exchanges are written down; nowhere where not given.
+    #[serde(default)]
+    pub access_log: Option<AccessLogOptions>,
 }
 
 /// What TLS needs beside the configuration.

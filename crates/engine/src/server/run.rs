@@ -21,6 +21,7 @@ use super::{StartError, inherited};
 use crate::config::{Cache, ConfigStore, Updater};
 use crate::control::{Client, ControlState, Identity};
 use crate::limits::{CounterRoom, Counters};
+use crate::observe::access_log::{AccessLog, Writer};
 use crate::phases::Shared;
 use crate::proxy::clock::Clock;
 use crate::proxy::opening::ServerTls;
@@ -73,6 +74,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         shared,
         control,
         client,
+        access_log,
     } = parts;
     let counters = Arc::clone(shared.counters());
     let upstreams = Arc::clone(&store);
@@ -99,7 +101,12 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         all_ended(ends, &stage).await
     });
     drop(runtime);
-    join(crew.handles).and(outcome)?;
+    let joined = join(crew.handles);
+    // Nobody holds the access log any more.
+    if let Some(writer) = access_log {
+        writer.finish();
+    }
+    joined.and(outcome)?;
     close(log)
 }
 
@@ -143,6 +150,7 @@ struct Parts {
     shared: Arc<Shared>,
     control: Arc<ControlState>,
     client: Client,
+    access_log: Option<Writer>,
 }
 
 impl Parts {
@@ -154,7 +162,9 @@ impl Parts {
             .map_err(|error| StartError::new("the rate-limit counters", &error))?;
         let pepper = options.pepper.0;
         let shared = Shared::new(Arc::clone(&store), Arc::new(counters), pepper);
-        let shared = Arc::new(shared.trusting(options.trust.clone()));
+        let shared = shared.trusting(options.trust.clone());
+        let (shared, access_log) = open_access_log(options, shared)?;
+        let shared = Arc::new(shared);
         let control = Arc::new(ControlState::default());
         let cache = Cache::new(options.data_dir.join(CACHE_FILE), options.cache_key.0);
         // Who takes over leaves the copy on disk to whom it takes over from, until it has one of its own.
@@ -175,6 +185,7 @@ impl Parts {
             shared,
             control,
             client,
+            access_log,
         })
     }
 }
@@ -307,6 +318,23 @@ fn open_log(options: &Options, workers: usize) -> Result<UsageLog, StartError> {
     let mut config = LogConfig::new(options.usage_log_dir.clone(), options.node, shards, level);
     config.budget_bytes = options.usage_log_budget_bytes;
     UsageLog::open(config).map_err(|error| StartError::new("the usage log", &error))
+}
+
+/// Lets what is shared tell of exchanges, where that is wanted.
+fn open_access_log(
+    options: &Options,
+    shared: Shared,
+) -> Result<(Shared, Option<Writer>), StartError> {
+    let Some(wanted) = &options.access_log else {
+        return Ok((shared, None));
+    };
+    let (log, writer) = AccessLog::open(wanted).map_err(|error| {
+        let path = wanted.path.as_ref().map(|path| path.display().to_string());
+        let place = path.unwrap_or_else(|| "standard output".to_owned());
+        let problem = format!("{place} can't be written: {error}");
+        StartError::new("option access_log.path", &problem)
+    })?;
+    Ok((shared.logging(log), Some(writer)))
 }
 
 /// Ends the epoch, so that nobody has to recover it.

@@ -189,7 +189,7 @@ fn exactly_the_quota_passes_and_what_does_not_count_is_given_back() {
         Some("\"quota:calls\";r=2;t=729945")
     );
     // The client went away; the upstream could not be reached; the exchange is forgotten.
-    gateway.exchange.abandoned(&gateway.pipeline);
+    gateway.exchange.abandoned(&gateway.pipeline, gateway.now);
     gateway.begin(ASK).unwrap();
     gateway.answered(AnswerKind::UpstreamTimeout.into());
     gateway.begin(ASK).unwrap();
