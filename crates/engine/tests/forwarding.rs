@@ -216,6 +216,21 @@ fn a_204_that_announces_a_body_costs_its_connection() {
 }
 
 #[test]
+fn an_interim_answer_is_not_heard_twice() {
+    let upstream = Upstream::start(|connection| {
+        connection.request();
+        connection.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+        pause(50);
+    });
+    let gateway = Gateway::start(upstream.address);
+    let mut client = Client::connect(gateway.address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response("GET").status, 103);
+    assert_eq!(client.response("GET").status, 502);
+    assert_eq!(upstream.connection_count(), 1);
+}
+
+#[test]
 fn interim_answers_pass_and_100_is_said_once() {
     let upstream = Upstream::start(|connection| {
         while connection.request().is_some() {

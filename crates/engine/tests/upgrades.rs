@@ -127,6 +127,25 @@ fn a_side_that_is_done_still_hears_the_other() {
 }
 
 #[test]
+fn a_tunnel_at_rest_writes_no_events() {
+    let upstream = Upstream::start(echo);
+    let gateway = Gateway::with(upstream.address, |setup| {
+        setup.service = json!({"read_timeout": 60_000});
+    });
+    let mut client = upgraded(&gateway);
+    pause(10_500);
+    assert_eq!(gateway.stats.events.get(), 1, "the request alone");
+    client.send("hello");
+    client.read_some(5);
+    eventually("what moved after a long rest is told at once", || {
+        gateway.stats.events.get() == 2
+    });
+    client.half_close();
+    assert!(client.is_at_end());
+    assert_eq!(gateway.bill()["GET 101 complete"], parts(3, 5, 5));
+}
+
+#[test]
 fn every_mebibyte_is_a_part() {
     const MIB: usize = 1 << 20;
     let upstream = Upstream::start(echo);

@@ -65,7 +65,7 @@ impl FromStr for Block {
         };
         let network: IpAddr = address.parse().map_err(|_| BAD)?;
         let whole = if network.is_ipv4() { 32 } else { 128 };
-        let prefix = match length {
+        let prefix: u8 = match length {
             None => whole,
             Some(length) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
                 length.parse().map_err(|_| BAD)?
@@ -75,7 +75,11 @@ impl FromStr for Block {
         if prefix > whole {
             return Err(BAD);
         }
-        Ok(Self { network, prefix })
+        // Callers are canonical, so blocks of IPv4 written within IPv6 are, too.
+        Ok(match (network.to_canonical(), prefix.checked_sub(96)) {
+            (network @ IpAddr::V4(_), Some(prefix)) if whole == 128 => Self { network, prefix },
+            _ => Self { network, prefix },
+        })
     }
 }
 
@@ -222,6 +226,11 @@ mod tests {
         assert!(holds("2001:db8::/33", "2001:db8:7fff::1"));
         assert!(!holds("2001:db8::/33", "2001:db8:8000::1"));
         assert!(holds("::/0", "ffff::"));
+        assert!(holds("::ffff:10.0.0.0/104", "10.255.0.1"));
+        assert!(!holds("::ffff:10.0.0.0/104", "11.0.0.1"));
+        assert!(holds("::ffff:10.1.2.3", "10.1.2.3"));
+        assert!(holds("::ffff:0:0/96", "192.0.2.1"));
+        assert!(!holds("::ffff:0:0/95", "192.0.2.1"), "not IPv4's alone");
         for bad in [
             "",
             "10",

@@ -113,14 +113,24 @@ impl<'a> Bill<'a> {
         }
         let grown = (used.bytes_out.saturating_sub(self.tried.bytes_out))
             .max(used.bytes_in.saturating_sub(self.tried.bytes_in));
-        used.at.mono.saturating_sub(self.tried.at.mono) >= PART_MICROSECONDS
-            || (self.part > 0 && grown >= PART_BYTES)
+        let long = used.at.mono.saturating_sub(self.tried.at.mono) >= PART_MICROSECONDS;
+        (long && self.has_news(used)) || (self.part > 0 && grown >= PART_BYTES)
+    }
+
+    /// A part would tell something: the request, or bytes. Who rests for hours is billed when that ends.
+    fn has_news(&self, used: Used) -> bool {
+        let Used {
+            bytes_in,
+            bytes_out,
+            ..
+        } = self.parted;
+        self.part == 0 || used.bytes_in > bytes_in || used.bytes_out > bytes_out
     }
 
     /// How many milliseconds the exchange may go on before a part is due by time.
     #[must_use]
     pub fn until_part(&self, used: Used) -> u64 {
-        if self.permit.is_none() {
+        if self.permit.is_none() || !self.has_news(used) {
             return u64::MAX;
         }
         let spent = used.at.mono.saturating_sub(self.tried.at.mono);

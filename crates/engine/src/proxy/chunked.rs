@@ -162,29 +162,59 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Framing, routing, authentication and the gateway's own names don't arrive behind the body; spelt with `_` for
-/// `-` they are the same names to many an upstream.
+/// What RFC 9110, section 6.5.1, keeps out of trailers: framing, routing, controls, conditions, authentication, what says
+/// how content or answer are to be taken; and the gateway's own names. They were judged, or left out, in the head, and
+/// mustn't arrive behind the body. Spelt with `_` for `-` they are the same names to many an upstream.
 fn may_trail(name: &[u8]) -> bool {
-    const REFUSED: [&str; 17] = [
+    const REFUSED: [&str; 44] = [
+        "age",
         "authorization",
+        "cache-control",
         "connection",
         "content-encoding",
         "content-length",
+        "content-location",
         "content-range",
         "content-type",
+        "cookie",
+        "cookie2",
+        "date",
         "expect",
+        "expires",
+        "forwarded",
         "host",
         "keep-alive",
+        "location",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "range",
+        "referer",
+        "retry-after",
+        "server",
         "set-cookie",
+        "set-cookie2",
+        "strict-transport-security",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "user-agent",
+        "vary",
+        "via",
+        "warning",
         "www-authenticate",
+        "x-http-method-override",
         "x-kong-request-id",
+        "x-method-override",
         "x-real-ip",
     ];
-    const REFUSED_PREFIXES: [&[u8]; 5] = [
+    const REFUSED_PREFIXES: [&[u8]; 7] = [
+        b"access-control-",
+        b"if-",
         b"x-consumer-",
         b"x-credential-",
         b"x-anonymous-",
@@ -247,6 +277,24 @@ mod tests {
             b"0\r\nX_Consumer_ID: a\r\nx-real_ip: b\r\nx_kong-request_id: c\r\nX-Real: d\r\n\r\n";
         let (_, trailers, _) = decode(wire, wire.len()).unwrap();
         assert_eq!(trailers, b"X-Real: d\r\n");
+    }
+
+    #[test]
+    fn what_was_judged_in_the_head_does_not_arrive_behind_the_body() {
+        for name in [
+            "Cookie",
+            "Set_Cookie",
+            "Proxy-Authorization",
+            "Forwarded",
+            "Via",
+            "If-None-Match",
+            "Cache-Control",
+            "Access-Control-Allow-Origin",
+        ] {
+            let wire = format!("0\r\n{name}: a\r\ngrpc-status: 0\r\nETag: b\r\n\r\n");
+            let (_, trailers, _) = decode(wire.as_bytes(), 7).unwrap();
+            assert_eq!(trailers, b"grpc-status: 0\r\nETag: b\r\n", "{name}");
+        }
     }
 
     #[test]

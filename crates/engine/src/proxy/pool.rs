@@ -1,7 +1,7 @@
 //! A worker's unused upstream connections, kept by address: what else tells destinations apart, the name that is asked
 //! for over TLS, may be any caller's choice (`preserve_host`), and callers must not decide how many there are.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -14,6 +14,9 @@ use super::timers::Millis;
 #[derive(Debug)]
 pub struct Pool {
     idle: RefCell<HashMap<Address, VecDeque<Idle>, BuildHasherDefault<Quick>>>,
+    /// How many there are in all.
+    count: Cell<usize>,
+    most: usize,
     most_per_address: usize,
     idle_ms: Millis,
     age_ms: Millis,
@@ -64,16 +67,20 @@ impl Hasher for Quick {
 struct Idle {
     tls: Option<Tls>,
     stream: Stream,
+    since: Millis,
     born: Millis,
     until: Millis,
 }
 
 impl Pool {
-    /// Keeps at most `most_per_address` connections, the newest, each for `idle_ms` unused, and none that is older than `age_ms`.
+    /// Keeps at most `most` connections, `most_per_address` to an address, the newest, each for `idle_ms` unused, and none that
+    /// is older than `age_ms`.
     #[must_use]
-    pub fn new(most_per_address: usize, idle_ms: Millis, age_ms: Millis) -> Self {
+    pub fn new(most: usize, most_per_address: usize, idle_ms: Millis, age_ms: Millis) -> Self {
         Self {
             idle: RefCell::default(),
+            count: Cell::new(0),
+            most,
             most_per_address,
             idle_ms,
             age_ms,
@@ -90,6 +97,7 @@ impl Pool {
             let Idle {
                 mut stream, born, ..
             } = connections.remove(place)?;
+            self.count.set(self.count.get() - 1);
             if stream.is_quiet() {
                 return Some((stream, born));
             }
@@ -100,15 +108,26 @@ impl Pool {
     /// Keeps a connection, made at `born`, whose last answer was read to its end.
     pub fn keep(&self, destination: Destination, stream: Stream, born: Millis, now: Millis) {
         let too_old = born.saturating_add(self.age_ms);
-        if now >= too_old || self.most_per_address == 0 {
+        if now >= too_old || self.most_per_address == 0 || self.most == 0 {
             return;
         }
         let mut idle = self.idle.borrow_mut();
+        if self.count.get() >= self.most {
+            // The places at hand are few, and it is only looked for where there are too many connections.
+            let oldest = idle.values_mut().filter(|at| !at.is_empty());
+            if let Some(at) = oldest.min_by_key(|at| at.front().map(|idle| idle.since)) {
+                at.pop_front();
+                self.count.set(self.count.get() - 1);
+            }
+        }
         let connections = idle.entry(destination.address).or_default();
         if connections.len() >= self.most_per_address {
             connections.pop_front();
+            self.count.set(self.count.get() - 1);
         }
+        self.count.set(self.count.get() + 1);
         connections.push_back(Idle {
+            since: now,
             tls: destination.tls,
             stream,
             born,
@@ -122,12 +141,14 @@ impl Pool {
             connections.retain_mut(|idle| idle.until > now && idle.stream.is_quiet());
             !connections.is_empty()
         });
+        let left = self.idle.borrow().values().map(VecDeque::len).sum();
+        self.count.set(left);
     }
 
     /// How many connections wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.idle.borrow().values().map(VecDeque::len).sum()
+        self.count.get()
     }
 }
 
@@ -163,7 +184,7 @@ mod tests {
         run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
-            let pool = Pool::new(8, 1000, 60_000);
+            let pool = Pool::new(99, 8, 1000, 60_000);
             let mut others = Vec::new();
             for _ in 0..2 {
                 pool.keep(plain(address), connect(address).await?, 0, 0);
@@ -192,7 +213,7 @@ mod tests {
                 ..plain(address)
             };
             let (checked, unchecked) = (service(true), service(false));
-            let pool = Pool::new(4, 1000, 60_000);
+            let pool = Pool::new(99, 4, 1000, 60_000);
             for number in 0..20 {
                 let destination = named(checked, format!("{number}.example"));
                 pool.keep(destination, connect(address).await?, 0, 0);
@@ -216,11 +237,31 @@ mod tests {
     }
 
     #[test]
+    fn all_addresses_share_one_bound_and_the_oldest_goes_first() {
+        run(async {
+            let mut listeners = Vec::new();
+            let pool = Pool::new(3, 2, 1000, 60_000);
+            for now in 0..5 {
+                let listener = TcpListener::bind("127.0.0.1:0").await?;
+                let address = listener.local_addr()?;
+                pool.keep(plain(address), connect(address).await?, 0, now);
+                let accepted = listener.accept().await?;
+                listeners.push((address, listener, accepted));
+            }
+            assert_eq!(pool.len(), 3);
+            let there = |place: usize| pool.take(&plain(listeners[place].0)).is_some();
+            assert_eq!([0, 1, 2, 3, 4].map(there), [false, false, true, true, true]);
+            assert_eq!(pool.len(), 0);
+            Ok(())
+        });
+    }
+
+    #[test]
     fn a_connection_is_kept_for_its_time_and_no_more_than_allowed() {
         run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
-            let pool = Pool::new(1, 1000, 60_000);
+            let pool = Pool::new(99, 1, 1000, 60_000);
             pool.keep(plain(address), connect(address).await?, 0, 0);
             pool.keep(plain(address), connect(address).await?, 0, 0);
             assert_eq!(pool.len(), 1);

@@ -2,13 +2,15 @@
 //!
 //! An enum and not a trait object: on the way of plain TCP, which is most connections', it costs a comparison.
 
+use std::future::{Future as _, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::coop::unconstrained;
 use tokio_rustls::TlsStream;
 
 use super::h2::{Accepted, Asked};
@@ -49,9 +51,14 @@ impl Stream {
     }
 
     /// Nothing arrived on an unused connection: neither its end nor bytes that nobody asked for. Of sockets it asks
-    /// the runtime what that has already heard, and makes no system call.
+    /// the runtime what that has already heard, and makes no system call. A task that used up its turn still gets the truth,
+    /// where the runtime would have it wait: a connection that was closed must not look open.
     pub fn is_quiet(&mut self) -> bool {
-        self.poll_read_ready(&mut Context::from_waker(Waker::noop()))
+        let asked = pin!(unconstrained(poll_fn(|context| {
+            self.poll_read_ready(context)
+        })));
+        asked
+            .poll(&mut Context::from_waker(Waker::noop()))
             .is_pending()
     }
 
@@ -196,5 +203,37 @@ impl AsyncWrite for Stream {
             }
             Self::Asked(_) => Poll::Ready(Ok(())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+    use tokio::task::coop::poll_proceed;
+
+    #[test]
+    fn a_closed_connection_is_not_quiet_to_a_task_that_used_up_its_turn() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut stream = Stream::Tcp(TcpStream::connect(address).await.unwrap());
+            drop(listener.accept().await.unwrap());
+            poll_fn(|context| stream.poll_read_ready(context))
+                .await
+                .unwrap();
+            poll_fn(|context| {
+                while let Poll::Ready(turn) = poll_proceed(context) {
+                    turn.made_progress();
+                }
+                Poll::Ready(())
+            })
+            .await;
+            assert!(!stream.is_quiet());
+        });
     }
 }

@@ -120,8 +120,14 @@ impl<'a> Way<'a> {
                     }
                     self.pass_interim(client, desk).await?;
                 }
+                // What HTTP/2 can't carry it can't carry elsewhere either: mostly a name that is none.
+                Err(Fault::Response(ResponseFault::Unanswered)) if self.is_unfit() => {
+                    let fault = Fault::Request(RequestFault::ClientMalformed);
+                    return Err(self.failed(&fault, desk, client.worker));
+                }
+                // Who has said something interim is at work, and the client must not hear it twice.
                 Err(Fault::Response(ResponseFault::Unanswered))
-                    if self.may_repeat(desk, attempts, client.worker) =>
+                    if interim == 0 && self.may_repeat(desk, attempts, client.worker) =>
                 {
                     client.worker.stats.retries.increment();
                     let (upstream, exchange) = (self.upstream, &mut desk.exchange);
@@ -329,6 +335,11 @@ impl<'a> Way<'a> {
         let insists = unseen && self.insisted < self.upstream.retries.max(1);
         self.insisted += u16::from(insists);
         insists
+    }
+
+    /// The request's head can't be said in the upstream's HTTP/2.
+    fn is_unfit(&self) -> bool {
+        matches!(&self.connection.stream, Stream::Asked(asked) if asked.is_unfit())
     }
 
     fn failed(&self, fault: &Fault, desk: &mut Desk, worker: &Worker) -> Failure {

@@ -117,6 +117,7 @@ impl Worker {
             shard,
             stats,
             pool: Pool::new(
+                limits.upstream_idle_per_worker,
                 limits.upstream_idle_per_address,
                 timeouts.upstream_idle_ms,
                 timeouts.upstream_age_ms,

@@ -199,6 +199,8 @@ pub struct Limits {
     pub retries_per_second: u64,
     /// Unused upstream connections that one worker keeps per address.
     pub upstream_idle_per_address: usize,
+    /// And over all addresses; the one that has waited longest goes first.
+    pub upstream_idle_per_worker: usize,
     /// Client connections that one worker holds; beyond it they wait in the listener's queue.
     pub connections_per_worker: usize,
     /// Connections of one worker whose PROXY header or handshake of TLS isn't done; for one more the oldest ends.
@@ -220,6 +222,7 @@ impl Default for Limits {
             retry_percent: 20,
             retries_per_second: 10,
             upstream_idle_per_address: 256,
+            upstream_idle_per_worker: 1024,
             connections_per_worker: 16_384,
             openings_per_worker: 1024,
             http2_streams: 128,

@@ -90,6 +90,12 @@ impl Asked {
         self.unseen
     }
 
+    /// HTTP/2 can't carry the request's head.
+    #[must_use]
+    pub fn is_unfit(&self) -> bool {
+        self.unsent && !self.unseen
+    }
+
     /// Takes the request's text.
     ///
     /// # Errors
