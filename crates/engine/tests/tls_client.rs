@@ -271,6 +271,26 @@ fn of_too_many_handshakes_the_oldest_goes() {
 }
 
 #[test]
+fn a_proxy_header_counts_for_nothing_from_who_is_not_believed() {
+    let upstream = Upstream::answering(OK);
+    let gateway = Gateway::with(upstream.address, |setup| {
+        setup.protocols = Protocols {
+            proxy_protocol: true,
+            ..Protocols::default()
+        };
+        // Whom it names is believed, it itself is not.
+        setup.trust = serde_json::from_value(json!({"ips": ["192.0.2.7"]})).unwrap();
+    });
+    let mut connection = Client::connect(gateway.address);
+    connection.send("PROXY TCP4 192.0.2.7 198.51.100.2 56324 443\r\n");
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 203.0.113.1\r\n\r\n");
+    assert_eq!(connection.response("GET").status, 200);
+    let request = upstream.requests().pop().unwrap();
+    assert_eq!(request.header("x-real-ip"), Some("127.0.0.1"));
+    assert_eq!(gateway.stats.opening.proxy_untrusted.get(), 1);
+}
+
+#[test]
 fn the_proxy_header_says_who_calls_and_must_be_there() {
     let upstream = Upstream::answering(OK);
     let gateway = Gateway::with(upstream.address, |setup| {
@@ -279,6 +299,7 @@ fn the_proxy_header_says_who_calls_and_must_be_there() {
             ..Protocols::default()
         };
         setup.timeouts.proxy_header_ms = 300;
+        setup.trust = serde_json::from_value(json!({"ips": ["127.0.0.0/8"]})).unwrap();
     });
     let mut binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\x00\x27".to_vec();
     binary.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);

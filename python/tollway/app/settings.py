@@ -284,6 +284,7 @@ class Settings(BaseSettings):
     retry_percent: int = Field(default=20, ge=0, le=1000)
     dns_resolver: DnsServers = ""
     connection_requests: int = Field(default=10_000, ge=1)
+    connections_per_worker: int = Field(default=16_384, ge=1, le=1 << 20)
     http2_streams: int = Field(default=128, ge=1, le=65_536)
     http2_mib_per_worker: int = Field(default=512, ge=1, le=1 << 20)
     max_request_line_bytes: int = Field(default=8_192, ge=64, le=1 << 20)

@@ -33,6 +33,7 @@ def traffic_options(settings: Settings) -> dict[str, Any]:
             "header_count": settings.max_headers,
             "body_bytes": settings.max_body_bytes,
             "requests_per_connection": settings.connection_requests,
+            "connections_per_worker": settings.connections_per_worker,
             "http2_streams": settings.http2_streams,
             "http2_bytes_per_worker": settings.http2_mib_per_worker << 20,
             "retry_percent": settings.retry_percent,

@@ -1,6 +1,7 @@
 //! The phases in their order, once per request.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -313,6 +314,12 @@ impl Pipeline {
                 Err(answer)
             }
         }
+    }
+
+    /// Whether what comes from `peer` about who calls counts.
+    #[must_use]
+    pub fn believes(&self, peer: IpAddr) -> bool {
+        self.shared.trust.believes(peer.to_canonical())
     }
 
     /// Finds out who calls.

@@ -107,6 +107,12 @@ async fn open(
     if protocols.proxy_protocol {
         let limit = Duration::from_millis(worker.timeouts.proxy_header_ms);
         match tokio::time::timeout(limit, proxy_protocol::read(&mut stream)).await {
+            // Its word counts for who connects here, who is judged by the address that it really has.
+            Ok(Ok(Said::Proxied { .. }))
+                if !worker.pipeline.borrow().believes(peer.client.ip()) =>
+            {
+                stats.proxy_untrusted.increment();
+            }
             Ok(Ok(Said::Proxied { client, called })) => {
                 peer.client = client;
                 peer.port = called.port();

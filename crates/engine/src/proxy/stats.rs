@@ -55,6 +55,8 @@ pub struct OpeningStats {
     pub tls_timeouts: Counter,
     /// Connections without the PROXY header that must be there.
     pub proxy_malformed: Counter,
+    /// Such headers of those who aren't believed.
+    pub proxy_untrusted: Counter,
     /// Such headers that took too long.
     pub proxy_timeouts: Counter,
     /// Openings ended for younger ones, as too many were under way.

@@ -117,7 +117,7 @@ fn openings(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
     page.family(
         name,
         "counter",
-        "Connections without a PROXY header where one must be.",
+        "Connections without a PROXY header where one must be, or from somebody whose header doesn't count.",
     )
     .sample(
         name,
@@ -128,6 +128,11 @@ fn openings(page: &mut Page, stats: &[std::sync::Arc<WorkerStats>]) {
         name,
         r#"reason="timeout""#,
         total(|stats| &stats.opening.proxy_timeouts),
+    )
+    .sample(
+        name,
+        r#"reason="untrusted""#,
+        total(|stats| &stats.opening.proxy_untrusted),
     );
 }
 

@@ -301,8 +301,32 @@ impl Options {
         }
     }
 
+    /// What is spoken at a listener may need something else.
+    fn check_listeners(&self) -> Result<(), BadOption> {
+        if self.trust.ips.is_empty()
+            && self
+                .listeners
+                .iter()
+                .any(|listener| listener.proxy_protocol)
+        {
+            return Err(BadOption {
+                option: "trust.ips".to_owned(),
+                problem: "a listener speaks the PROXY protocol; say whose word counts (TOLLWAY_TRUSTED_IPS)"
+                    .to_owned(),
+            });
+        }
+        if self.tls.is_none() && self.listeners.iter().any(|listener| listener.tls) {
+            return Err(BadOption {
+                option: "tls".to_owned(),
+                problem: "a listener speaks TLS; say with which key and certificate".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), BadOption> {
         self.check_descriptors()?;
+        self.check_listeners()?;
         let Timeouts {
             client_header_ms,
             client_idle_ms,
@@ -378,12 +402,6 @@ impl Options {
                 1 << 20..=1 << 40,
             ),
         ];
-        if self.tls.is_none() && self.listeners.iter().any(|listener| listener.tls) {
-            return Err(BadOption {
-                option: "tls".to_owned(),
-                problem: "a listener speaks TLS; say with which key and certificate".to_owned(),
-            });
-        }
         for (option, value, range) in ranges {
             if !range.contains(&value) {
                 let (least, most) = range.into_inner();
@@ -482,6 +500,10 @@ mod tests {
         );
         assert!(fault(|v| v["workers"] = json!(0)).starts_with("option workers:"));
         assert!(fault(|v| v["listeners"] = json!([])).starts_with("option listeners"));
+        assert!(
+            fault(|v| v["listeners"][0]["proxy_protocol"] = json!(true))
+                .starts_with("option trust.ips: a listener speaks the PROXY protocol")
+        );
         assert!(
             fault(|v| v["listeners"][0]["ssl"] = json!(true))
                 .starts_with("option listeners[0].ssl: unknown field")

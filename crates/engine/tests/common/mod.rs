@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 use tollway_engine::config::{ConfigStore, Progress, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
 use tollway_engine::names::NameOptions;
-use tollway_engine::phases::{Pipeline, Shared};
+use tollway_engine::phases::{Pipeline, Shared, Trust};
 use tollway_engine::proxy::stats::WorkerStats;
 use tollway_engine::proxy::worker::{Protocols, Worker};
 use tollway_engine::server::options::{Limits, Timeouts};
@@ -55,6 +55,8 @@ pub struct Setup {
     pub names: NameOptions,
     /// The upstreams that services may name.
     pub upstreams: Value,
+    /// Who is believed about who calls.
+    pub trust: Trust,
     /// What is spoken at the gateway's listener.
     pub protocols: Protocols,
     /// Shown to clients that ask for a name without a certificate.
@@ -140,6 +142,7 @@ impl Gateway {
             plugins: json!([]),
             names: NameOptions::default(),
             upstreams: json!([]),
+            trust: Trust::default(),
             protocols: Protocols {
                 http2: true,
                 ..Protocols::default()
@@ -171,7 +174,10 @@ impl Gateway {
             .unwrap();
         assert_eq!(applied, Progress::Applied(1));
         let counters = Counters::open(&directory.join("counters"), CounterRoom::default()).unwrap();
-        let shared = Arc::new(Shared::new(Arc::clone(&store), Arc::new(counters), [0; 32]));
+        let shared = Arc::new(
+            Shared::new(Arc::clone(&store), Arc::new(counters), [0; 32])
+                .trusting(setup.trust.clone()),
+        );
         let totals = Arc::clone(&shared);
         let looked_after = Arc::clone(&store);
         let stats = Arc::new(WorkerStats::default());
