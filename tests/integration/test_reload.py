@@ -131,6 +131,14 @@ def test_what_can_not_run_changes_nothing(tmp_path: Path) -> None:
         installation.install("2.0")
         installation.spoil("app/roles.py")
         assert "spoilt" in _refused(tollway)
+        # So is one that fails when it takes over: nobody would be there to catch it.
+        for version, module, function in (
+            ("2.1", "app/data_dir.py", "claim_node"),
+            ("2.2", "app/traffic.py", "traffic_options"),
+        ):
+            installation.install(version)
+            installation.spoil_function(module, function)
+            assert "spoilt when called" in _refused(tollway)
         # One whose gateway can't start, by starting it.
         installation.install("3.0")
         installation.spoil("gateway/process.py")

@@ -44,6 +44,11 @@ class Installation:
         """Make a module of what is installed one that can't be imported."""
         (self.path / "tollway" / module).write_text("raise RuntimeError('spoilt')\n")
 
+    def spoil_function(self, module: str, function: str) -> None:
+        """Make a function of a module one that fails only when it is called."""
+        with (self.path / "tollway" / module).open("a") as source:
+            source.write(f"\n\ndef {function}(*_, **__):\n    raise RuntimeError('spoilt when called')\n")
+
 
 class Supervised(Stack):
     """`tollway serve` on ports of its own. `processes` and `reloads` are what it says of itself."""

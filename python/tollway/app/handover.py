@@ -51,6 +51,11 @@ class HandOver:
         lock = () if self.node_lock is None else (self.node_lock,)
         return [*self.listeners.values(), *(self.lifeline or ()), *lock]
 
+    @property
+    def lent(self) -> list[int]:
+        """What a trial gets: not the lifeline, whose other end must be gone when the supervisor is."""
+        return [file for file in self.files if file not in (self.lifeline or ())]
+
     def document(self) -> BinaryIO:
         """Return it as a file in memory."""
         file = os.fdopen(os.memfd_create("tollway-handover"), "w+b")
@@ -88,6 +93,10 @@ class Sockets:
     def unix(self, path: Path) -> socket.socket:
         """Return the socket on which gateways are told the configuration."""
         return self._known(str(path)) or self._note(str(path), open_configuration(path))
+
+    def knows(self, path: Path) -> bool:
+        """Whether the socket at that path was inherited, and not asked for yet."""
+        return self._key(str(path)) in self._inherited
 
     def close_others(self) -> None:
         """Close what was inherited and nobody asked for."""
@@ -142,7 +151,7 @@ class ExecRenewal:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
-                pass_fds=[document.fileno(), *self._hand_over.listeners.values()],
+                pass_fds=[document.fileno(), *self._hand_over.lent],
                 env=os.environ | {_REHEARSAL: "1", _FILE: str(document.fileno())},
             )
 

@@ -153,9 +153,9 @@ def _serve_all(settings: Settings) -> None:
     proxies = [listener.open(opening) for listener in settings.proxy_listeners]
     lent = _open_control(settings, opening)
     status = opening("TOLLWAY_STATUS_LISTEN", settings.status_listen)
-    if is_rehearsal():
-        return
-    configuration = opening.unix(settings.control_socket.absolute())
+    socket_path = settings.control_socket.absolute()
+    socket_is_new = not opening.knows(socket_path)
+    configuration = opening.unix(socket_path)
     opening.close_others()
     # Port 0 is a real one by now: control and worker write links to these.
     settings = settings.model_copy(
@@ -169,7 +169,8 @@ def _serve_all(settings: Settings) -> None:
         }
     )
     # Only this process holds the pipe's other end: when it is gone, however it went, children read its end.
-    lifeline, held = taken.lifeline or os.pipe()
+    # A trial has a pipe of its own: with this one's other end it would keep children from seeing that end.
+    lifeline, held = os.pipe() if is_rehearsal() or taken.lifeline is None else taken.lifeline
     node = claim_node(settings, taken.node_lock)
     for file in (lifeline, held, node.lock):
         os.set_inheritable(file, False)
@@ -221,6 +222,11 @@ def _serve_all(settings: Settings) -> None:
         reloaded=run_file.reloaded,
         renewal=ExecRenewal(left, run_file.count),
     )
+    if is_rehearsal():
+        # Only here: what fails before this line would, without a trial of it, end the service.
+        if socket_is_new:
+            socket_path.unlink()
+        return
     try:
         supervisor.run(renewed=before is not None)
     finally:
