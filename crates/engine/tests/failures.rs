@@ -358,6 +358,42 @@ fn slow_heads_and_bodies_are_408() {
 }
 
 #[test]
+fn who_leaves_as_the_answer_comes_makes_an_event_and_who_left_before_makes_none() {
+    let (answer, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let upstream = Upstream::start(move |connection| {
+        while connection.request().is_some() {
+            let _ = wait.lock().unwrap().recv();
+            connection.send(OK);
+        }
+    });
+    let gateway = Gateway::start(upstream.address);
+    let begin = |so_far: usize| {
+        let mut client = Client::connect(gateway.address);
+        client.send(GET);
+        eventually("it is asked", || upstream.requests().len() == so_far + 1);
+        client
+    };
+    for half in [false, true] {
+        let mut client = begin(usize::from(half));
+        gateway.freeze(400);
+        pause(100);
+        answer.send(()).unwrap();
+        pause(100);
+        if half {
+            client.half_close();
+        } else {
+            drop(client);
+        }
+        pause(400);
+    }
+    drop(begin(2));
+    eventually("it is given up", || gateway.stats.active.get() == 0);
+    answer.send(()).unwrap();
+    assert_eq!(gateway.bill()["GET 200 client_abort"].events, 2);
+}
+
+#[test]
 fn a_long_stream_is_billed_in_parts_that_sum_up() {
     let upstream = Upstream::start(|connection| {
         connection.request();

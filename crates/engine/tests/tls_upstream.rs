@@ -193,6 +193,22 @@ fn an_upstream_sees_the_service_s_own_certificate_and_resumes_sessions() {
     let resumed: Vec<_> = handshakes.iter().map(|shaken| shaken.resumed).collect();
     assert_eq!(resumed, [false, true, true]);
 
+    // The upstream's own is shown where the service has none.
+    let target = secure.port.address.to_string();
+    let mut pool = balanced::upstream(&[(&target, 100)]);
+    pool["client_certificate"] = json!({"id": OWN});
+    pool["host_header"] = json!("localhost");
+    let balanced = Gateway::with(secure.port.address, |setup| {
+        setup.service = json!({"protocol": "https", "host": "pool", "ca_certificates": [CA]});
+        setup.route = json!({"preserve_host": false});
+        setup.upstreams = json!([pool]);
+        setup.base = json!({
+            "ca_certificates": [{"id": CA, "cert": secure.authority.pem, "tags": null}],
+            "certificates": certificates,
+        });
+    });
+    assert_eq!(Client::connect(balanced.address).get("/").status, 200);
+
     // Without one it isn't let in: TLS 1.3 says so only after the handshake, as the answer that doesn't come.
     let without = secure.gateway(&json!({}));
     assert_eq!(Client::connect(without.address).get("/").status, 502);

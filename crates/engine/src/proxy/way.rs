@@ -254,8 +254,9 @@ impl<'a> Way<'a> {
         context: &mut Context<'_>,
     ) -> Poll<Result<usize, Fault>> {
         let worker = client.worker;
-        if let Err(fault) =
-            self.poll_request(client, &mut desk.input, &mut desk.to_upstream, context)
+        let asked = self.poll_request(client, &mut desk.input, &mut desk.to_upstream, context);
+        if let Err(fault) = asked
+            && fault != RequestFault::ClientGone
         {
             return Poll::Ready(Err(Fault::Request(fault)));
         }
@@ -263,6 +264,14 @@ impl<'a> Way<'a> {
         let polled =
             self.response
                 .poll_head(&mut self.connection, &worker.buffers, limits, context);
+        if let Err(gone) = asked {
+            // The one rule on who left: once the upstream's head is here its work is done and makes an event, if only of
+            // an abort; before that the exchange never was.
+            return Poll::Ready(match polled {
+                Poll::Ready(Ok(length)) => Ok(length),
+                _ => Err(Fault::Request(gone)),
+            });
+        }
         if let Poll::Ready(came) = polled {
             return Poll::Ready(came.map_err(Fault::Response));
         }

@@ -21,10 +21,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use tollway_engine::config::{ConfigStore, Progress, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
@@ -80,6 +81,7 @@ pub struct Gateway {
     folder: tempfile::TempDir,
     log: UsageLog,
     stop: Option<oneshot::Sender<()>>,
+    freeze: mpsc::UnboundedSender<Duration>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -187,6 +189,7 @@ impl Gateway {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
+        let (freeze, mut frozen) = mpsc::unbounded_channel();
         let (counted, usage) = (Arc::clone(&stats), Arc::clone(log.shard(0).unwrap()));
         let thread = std::thread::spawn(move || {
             let runtime = Builder::new_current_thread()
@@ -201,6 +204,11 @@ impl Gateway {
                 let worker = Rc::new(worker);
                 let ticking = Rc::clone(&worker);
                 tokio::task::spawn_local(async move { ticking.tick().await });
+                tokio::task::spawn_local(async move {
+                    while let Some(time) = frozen.recv().await {
+                        std::thread::sleep(time);
+                    }
+                });
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 let accepting =
                     tokio::task::spawn_local(Rc::clone(&worker).accept(listener, protocols));
@@ -221,6 +229,7 @@ impl Gateway {
             folder,
             log,
             stop,
+            freeze,
             thread,
         }
     }
@@ -254,6 +263,12 @@ impl Gateway {
     /// How upstreams are, as control is told.
     pub fn health(&self) -> Vec<Value> {
         self.updater.health()
+    }
+
+    /// Has the worker do nothing for so long: what happens meanwhile has happened at once to it.
+    pub fn freeze(&self, milliseconds: u64) {
+        let time = Duration::from_millis(milliseconds);
+        self.freeze.send(time).unwrap();
     }
 
     /// Stops accepting and begins to drain; does not wait.
