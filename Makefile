@@ -105,7 +105,7 @@ crash: setup ## the crash tests in their long form: 200 kills
 	TOLLWAY_TEST_KILLS=200 $(BIN)/pytest -q tests/integration/crash
 
 reload: setup ## upgrades and reloads under load in their long form: 20 and 100
-	TOLLWAY_TEST_UPGRADES=20 TOLLWAY_TEST_RELOADS=100 $(BIN)/pytest -q tests/integration/test_reload.py
+	TOLLWAY_TEST_UPGRADES=20 TOLLWAY_TEST_RELOADS=100 $(BIN)/pytest -q -rP tests/integration/test_reload.py
 
 wheel: setup ## a wheel in dist/ that installs without Rust
 	@$(BIN)/maturin build --release --locked --out dist

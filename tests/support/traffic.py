@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import ssl
 import threading
 import time
 from collections import Counter
@@ -78,18 +79,20 @@ class Client:
     `fault` is why the last answer that did not come didn't.
     """
 
-    def __init__(self, port: int, key: str) -> None:
+    def __init__(self, port: int, key: str, *, tls: ssl.SSLContext | None = None) -> None:
+        """With `tls` the connections are of HTTPS."""
         self.statuses: Counter[int] = Counter()
         self.acknowledged: list[str] = []
         self.port = port
         self.fault: Exception | None = None
         self._key = key
+        self._tls = tls
         self._connection: http.client.HTTPConnection | None = None
 
     def get(self, path: str, method: str = "GET") -> int | None:
         """Send one request; return the status of a whole answer, None if there was none."""
         if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            self._connection = self._new_connection()
         try:
             self._connection.request(method, path, headers={"apikey": self._key})
             answer = self._connection.getresponse()
@@ -103,6 +106,11 @@ class Client:
         if answer.headers.get("X-Kong-Upstream-Latency") is not None:
             self.acknowledged.append(answer.headers["X-Kong-Request-Id"])
         return answer.status
+
+    def _new_connection(self) -> http.client.HTTPConnection:
+        if self._tls is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=self._tls)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""

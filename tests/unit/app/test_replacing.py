@@ -95,7 +95,7 @@ def test_without_two_at_once_the_old_one_ends_first() -> None:
 def test_a_successor_that_dies_or_lacks_something_leaves_the_old_one() -> None:
     for successor, patience, problem in (
         (_DIES, 60.0, "it ended with status 3; its own message is above"),
-        (_NOT_YET, 0.5, "no configuration yet"),
+        (_NOT_YET, 3.0, "no configuration yet"),
     ):
         watched = Watched(successor, patience=patience)
         seen: list[object] = []
