@@ -16,7 +16,9 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use tollway_engine::config::{ConfigStore, Updater};
 use tollway_engine::limits::{CounterRoom, Counters};
-use tollway_engine::observe::access_log::{AccessLog, AccessLogOptions, Format, Writer};
+use tollway_engine::observe::Background;
+use tollway_engine::observe::access_log::{AccessLog, AccessLogOptions, Format};
+use tollway_engine::observe::trace::{Continues, TraceOptions, Tracing};
 use tollway_engine::phases::{
     Exchange, Now, Outcome, Pipeline, RequestHead, Shared, UpstreamTimes, Verdict, Version,
 };
@@ -148,16 +150,16 @@ fn serve(pipeline: &mut Pipeline, exchange: &mut Exchange, out: &mut Vec<u8>, qu
     }
 }
 
-/// With an access log in a file of that folder, or without.
+/// With an access log in a file of that folder and every request traced, or without.
 fn sharing(
     folder: &std::path::Path,
     quotas: &str,
     logged: Option<Format>,
-) -> (Arc<Shared>, Option<Writer>) {
+) -> (Arc<Shared>, Vec<Background>) {
     let counters = Counters::open(folder, CounterRoom::default()).unwrap();
     let shared = Shared::new(configured(quotas), Arc::new(counters), PEPPER);
     let Some(format) = logged else {
-        return (Arc::new(shared), None);
+        return (Arc::new(shared), Vec::new());
     };
     let (log, writer) = AccessLog::open(&AccessLogOptions {
         path: Some(folder.join("access.log")),
@@ -165,7 +167,19 @@ fn sharing(
         secret_parameters: vec!["hidden".to_owned()],
     })
     .unwrap();
-    (Arc::new(shared.logging(log)), Some(writer))
+    let (tracing, exporter) = Tracing::start(&TraceOptions {
+        // Nobody listens there: what it costs to tell nobody is counted on another thread.
+        endpoint: "http://127.0.0.1:9".to_owned(),
+        headers: Vec::new(),
+        service_name: "gateway".to_owned(),
+        version: String::new(),
+        sample_per_million: 1_000_000,
+        continues: Continues::Never,
+        secret_parameters: Vec::new(),
+    })
+    .unwrap();
+    let shared = shared.logging(log).tracing(tracing);
+    (Arc::new(shared), vec![writer, exporter])
 }
 
 #[test]
@@ -186,7 +200,7 @@ fn allocate_nothing(logged: Option<Format>) {
         (&none_left, "x-api-key=secr%65t", 429),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let (shared, _writer) = sharing(folder.path(), quotas, logged);
+        let (shared, _tellers) = sharing(folder.path(), quotas, logged);
         let mut pipeline = Pipeline::new(&shared).unwrap();
         let (mut exchange, mut out) = (Exchange::new(), Vec::new());
         let mut run = || serve(&mut pipeline, &mut exchange, &mut out, query.as_bytes());

@@ -21,7 +21,7 @@ from pydantic_settings import (
 from tollway.app.proxy_listeners import ProxyListener, parse_proxy_listeners
 from tollway.kernel.errors import InvalidInput
 
-__all__ = ["AccessLogFormat", "Durability", "Listener", "Role", "Settings", "load_settings"]
+__all__ = ["AccessLogFormat", "Durability", "Listener", "Role", "Settings", "TraceContinue", "load_settings"]
 
 
 class Role(StrEnum):
@@ -46,6 +46,14 @@ class AccessLogFormat(StrEnum):
 
     JSON = "json"
     COMBINED = "combined"
+
+
+class TraceContinue(StrEnum):
+    """Whose traces go on at the gateway; requests of others begin one."""
+
+    NEVER = "never"
+    TRUSTED = "trusted"
+    ALWAYS = "always"
 
 
 def _listener(value: object) -> object:
@@ -186,8 +194,8 @@ def _dns_server(text: str) -> str:
 def _access_log(value: object) -> object:
     if not isinstance(value, str) or value in {"off", "stdout"}:
         return value
-    if not value or not Path(value).absolute().parent.is_dir():
-        raise ValueError("write off, stdout, or a file in a folder that exists, e.g. /var/log/access.log")
+    if not value or value.endswith("/"):
+        raise ValueError("write off, stdout, or a file, e.g. /var/log/tollway/access.log")
     return str(Path(value).absolute())
 
 
@@ -267,6 +275,9 @@ class Settings(BaseSettings):
     """A line for every exchange; what is billed is in the usage log, whether or not this is on."""
     access_log_format: AccessLogFormat = AccessLogFormat.JSON
     secret_parameters: ParameterNames = ""
+    trace_sample: float = Field(default=0, ge=0, le=1)
+    """Of the traces that begin here; where spans go is OpenTelemetry's own settings' to say."""
+    trace_continue: TraceContinue = TraceContinue.TRUSTED
     upstream_tls_verify: bool = True
     gateway_workers: int | None = Field(default=None, ge=1, le=256)
     trusted_ips: TrustedIps = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -47,11 +49,11 @@ def sockets() -> Iterator[int]:
 
 
 @contextmanager
-def gateway_to(folder: Path, port: int) -> Iterator[GatewayProcess]:
+def gateway_to(folder: Path, port: int, **options: Any) -> Iterator[GatewayProcess]:
     """Run a gateway in front of `port`: `/api` with keys, `/open` without."""
     control = ControlStub(folder / "control.sock", base(port, 1000), tables())
     try:
-        with GatewayProcess(folder) as gateway:
+        with GatewayProcess(folder, **options) as gateway:
             yield gateway.ready()
     finally:
         control.close()
@@ -80,7 +82,8 @@ def _finished(folder: Path, gateway: GatewayProcess) -> list[_native.LogEvent]:
 
 def test_websocket_messages_pass_whole_and_the_bytes_are_billed(tmp_path: Path, sockets: int) -> None:
     large = bytes(range(256)) * (3 * MIB // 256)
-    with gateway_to(tmp_path, sockets) as gateway:
+    access = tmp_path / "access.log"
+    with gateway_to(tmp_path, sockets, access_log={"path": str(access), "format": "json"}) as gateway:
         with websocket(gateway, "/api", apikey=KEY) as client:
             assert client.subprotocol == "chat"
             for message in ("hello", "äöü", b"\x00\xff", large):
@@ -102,6 +105,9 @@ def test_websocket_messages_pass_whole_and_the_bytes_are_billed(tmp_path: Path, 
     # A client's frames have a mask, of four bytes each.
     into, out = (sum(getattr(event, name) for event in log) for name in ("bytes_in", "bytes_out"))
     assert 3 * MIB < out < into < 3 * MIB + 1000
+    (line,) = map(json.loads, access.read_text().splitlines())
+    assert (line["status"], line["ended"], line["path"]) == (101, "complete", "/api")
+    assert (line["bytes_in"], line["bytes_out"], line["remote_user"]) == (into, out, "bob")
 
 
 @pytest.mark.parametrize("leave", ["client", "upstream"])

@@ -53,7 +53,7 @@ def test_requests_are_counted_by_route_and_group(tmp_path: Path, control: Contro
             assert gateway.get("/api/items", apikey=KEY).status == 200
         assert gateway.get("/api/items").status == 401
         assert gateway.get("/nowhere").status == 404
-        assert gateway.get("/api/items", method="GET", body=b"12345", apikey=KEY).status == 200
+        _ask_with_body(gateway)
 
         figures = Figures(gateway)
         name = "tollway_http_requests_total"
@@ -73,6 +73,18 @@ def test_requests_are_counted_by_route_and_group(tmp_path: Path, control: Contro
         for gauge in ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"):
             assert figures.sum(gauge) > 0
         _is_in_good_style(figures)
+
+
+def _ask_with_body(gateway: GatewayProcess) -> None:
+    """Ask in one piece: the upstream doesn't wait for the body, and its answer could come before it."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+        client.sendall(
+            b"GET /api/items HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+            b"apikey: %s\r\nContent-Length: 5\r\n\r\n12345" % KEY.encode()
+        )
+        with client.makefile("rb") as answer:
+            assert b" 200 " in answer.readline()
+            answer.read()
 
 
 def _is_in_good_style(figures: Figures) -> None:

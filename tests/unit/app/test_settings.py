@@ -85,9 +85,31 @@ def test_the_access_log_is_a_file_or_standard_output(tmp_path: Path) -> None:
     told = {"path": file, "format": "combined", "secret_parameters": ["voucher", "e-mail"]}
     assert observing_options(settings)["access_log"] == told
     with pytest.raises(InvalidInput, match="TOLLWAY_ACCESS_LOG: write off, stdout, or a file"):
-        load_settings(access_log=str(tmp_path / "none" / "access.log"))
+        load_settings(access_log=f"{tmp_path}/")
     with pytest.raises(InvalidInput, match="TOLLWAY_SECRET_PARAMETERS: write names"):
         load_settings(secret_parameters="a b")
+
+
+def test_traces_go_where_opentelemetrys_own_settings_say() -> None:
+    assert observing_options(Settings(), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:1"})["tracing"] is None
+    told = observing_options(Settings(trace_sample=0.25, secret_parameters="pin"), {})["tracing"]
+    assert told["endpoint"] == "http://localhost:4318/v1/traces"
+    assert (told["service_name"], told["sample_per_million"]) == ("tollway-gateway", 250_000)
+    assert (told["continue"], told["headers"], told["secret_parameters"]) == ("trusted", [], ["pin"])
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector/base/",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%3Db, x = 1",
+        "OTEL_SERVICE_NAME": "shop",
+    }
+    told = observing_options(Settings(trace_sample=1, trace_continue="always"), environment)["tracing"]
+    assert told["endpoint"] == "https://collector/base/v1/traces"
+    assert told["headers"] == [("api-key", "a=b"), ("x", "1")]
+    assert (told["service_name"], told["continue"]) == ("shop", "always")
+    environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = "http://here/as/it/is"
+    told = observing_options(Settings(trace_sample=1), environment)["tracing"]
+    assert told["endpoint"] == "http://here/as/it/is"
+    with pytest.raises(InvalidInput, match="OTEL_EXPORTER_OTLP_HEADERS: a part without ="):
+        observing_options(Settings(trace_sample=1), {"OTEL_EXPORTER_OTLP_HEADERS": "S3CRET"})
 
 
 def test_dns_servers_are_addresses_with_ports() -> None:

@@ -13,7 +13,7 @@ use super::error::ConfigError;
 use super::wire;
 use crate::balancer::{Balancer, Policy};
 use crate::entitlement::{Entitlement, Offer};
-use crate::observe::access_log::spellings;
+use crate::observe::redact::spellings;
 use crate::plugins::acl::{Acl, check_group};
 use crate::plugins::entitlement::FeatureGate;
 use crate::plugins::key_auth::{Anonymous, KeyAuth};

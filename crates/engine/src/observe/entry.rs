@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use super::trace::Trace;
 use crate::config::{Config, Consumer, Route};
 use crate::phases::{AnswerKind, Headers, Now, RequestHead, Version};
 use crate::proxy::dial::Address;
+use crate::router;
 use crate::usage_log::{Completion, Id};
 
 /// Bytes of a path, and of a query, that are kept.
@@ -21,6 +23,7 @@ pub struct Noted {
     ends: [usize; PARTS],
     has: [bool; PARTS],
     version: Option<Version>,
+    tls: bool,
 }
 
 const PARTS: usize = 5;
@@ -69,6 +72,7 @@ impl Noted {
             self.ends[place] = self.text.len();
         }
         self.version = Some(head.version);
+        self.tls = head.tls;
     }
 
     fn part(&self, place: usize) -> Option<&[u8]> {
@@ -104,6 +108,12 @@ impl Noted {
     #[must_use]
     pub fn referer(&self) -> Option<&[u8]> {
         self.part(REFERER)
+    }
+
+    /// Whether it came over TLS.
+    #[must_use]
+    pub fn tls(&self) -> bool {
+        self.tls
     }
 
     /// The protocol; none where there was no head that could be read.
@@ -159,7 +169,7 @@ pub struct Entry<'a> {
     /// Its number.
     pub request_id: &'a Id,
     /// The trace that it is part of.
-    pub trace: Option<Id>,
+    pub trace: Option<Trace>,
     /// What it asked for.
     pub request: &'a Noted,
     /// Who asked, by address.
@@ -170,6 +180,8 @@ pub struct Entry<'a> {
     pub config: Option<&'a Config>,
     /// The route that it took.
     pub route: Option<&'a Route>,
+    /// The path, normalised, and how much of it the route's path matched.
+    pub path: (&'a [u8], Option<usize>),
     /// What the client was told; 499 where it left before.
     pub status: u16,
     /// The same of a call of gRPC.
@@ -193,6 +205,20 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// Writes the path that the upstream was asked for.
+    pub fn write_upstream_path(&self, out: &mut Vec<u8>) {
+        let (path, matched) = self.path;
+        let Some(route) = self.route.filter(|_| path.starts_with(b"/")) else {
+            return out.extend_from_slice(path);
+        };
+        let stripped = (route.strip_path).then(|| matched.unwrap_or(1));
+        let base = route
+            .upstream
+            .as_ref()
+            .map_or("/", |upstream| &upstream.path);
+        router::write_upstream_path(base.as_bytes(), path, stripped, out);
+    }
+
     /// What people call its route.
     #[must_use]
     pub fn route(&self) -> Option<&str> {

@@ -5,12 +5,18 @@
 //! configuration. The access log's lines go the same way: gathered by each thread, written by one of their own.
 
 pub mod access_log;
+mod background;
+mod batches;
 mod board;
 mod entry;
 mod histogram;
+pub(crate) mod redact;
 mod series;
+mod text;
 pub mod trace;
 
+pub use background::Background;
+pub use batches::Figures;
 pub use board::{Board, Ending, Ledger};
 pub use entry::{End, Entry, Noted};
 pub use histogram::{BOUNDS_US, Histogram};

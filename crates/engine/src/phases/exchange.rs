@@ -9,6 +9,7 @@ use super::{Answer, Now, Outcome, Pipeline};
 use crate::config::{Consumer, Pinned, Route};
 use crate::entitlement::{Entitlement, Quota};
 use crate::limits::{Counted, Counters, Limits};
+use crate::observe::trace::Trace;
 use crate::observe::{End, Ending, Entry, Noted, Status};
 use crate::plugins::rate_limiting::RateLimiting;
 use crate::proxy::dial::Address;
@@ -51,8 +52,8 @@ pub struct Exchange {
     pub(super) balancing: Balancing,
     /// What is told of the request afterwards.
     pub(super) noted: Noted,
-    /// The trace that it is part of, as far as the client says.
-    pub(super) trace: Option<Id>,
+    /// The trace that it is part of: the gateway's own, or where it makes none what the client says.
+    pub(super) trace: Option<Trace>,
     tries: Tries,
     /// Bytes of the body of an answer of the gateway's own.
     said: u64,
@@ -312,6 +313,7 @@ impl Exchange {
             consumer: self.consumer.as_deref(),
             config: self.config.as_deref(),
             route: self.route(),
+            path: (&self.path, self.matched),
             status: GONE,
             grpc_status: None,
             bytes_in: 0,

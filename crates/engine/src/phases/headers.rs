@@ -109,6 +109,13 @@ impl Exchange {
         {
             return false;
         }
+        if matches!(name, [b't' | b'T', ..])
+            && let Some(spans) = self.trace.and_then(|trace| trace.spans)
+            // What was said of another trace's state isn't true of this one.
+            && (is_named(name, b"traceparent") || (spans.parent.is_none() && is_named(name, b"tracestate")))
+        {
+            return false;
+        }
         let Some(key) = self.hidden_key else {
             return true;
         };
@@ -128,6 +135,9 @@ impl Exchange {
         self.write_forwarded(head, out);
         out.header("Via", via(head.version));
         out.header("X-Kong-Request-Id", &hex_text(&self.request_id));
+        if let Some(parent) = self.trace.and_then(|trace| trace.traceparent()) {
+            out.header("traceparent", &parent);
+        }
     }
 
     fn write_consumer(&self, out: &mut impl HeaderSink) {

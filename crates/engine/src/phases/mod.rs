@@ -17,6 +17,7 @@
 //!         // status line from answer.status
 //!         exchange.answer_headers(answer, now, &mut out);          // all but Content-Length, Connection and Date
 //!         exchange.answer_body(answer, &mut body);                 // JSON; nothing for HEAD goes out
+//!         exchange.says(body.len());                               // for whoever is told of exchanges
 //!         exchange.answered(&pipeline, answer, now);               // counts it and lets the configuration go
 //!     }
 //!     Verdict::Forward(upstream) => {                              // Arc<Upstream>: address, timeouts, retries
@@ -26,6 +27,7 @@
 //!         exchange.upstream_headers(&head, &mut out);              // X-Consumer-*, X-Forwarded-*, Via, request id
 //!         // no usable answer from the upstream:
 //!         let answer = Answer::from(AnswerKind::UpstreamTimeout);  // and on as under Respond
+//!         // for whoever is told of exchanges: exchange.asks(now), exchange.tries(&address) for each try
 //!         // the upstream's head came: each of its end-to-end lines for which exchange.returns(name) holds, then
 //!         exchange.response_headers(&times, &mut out);             // rate limits, latencies, Via, request id
 //!         // before the last byte

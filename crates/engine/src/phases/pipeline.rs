@@ -19,9 +19,9 @@ use crate::config::{
 use crate::entitlement::Part;
 use crate::failpoint;
 use crate::limits::{Admission, Counted, CounterKey, Counters, Limits};
-use crate::observe::access_log::{AccessLog, Figures, Journal};
-use crate::observe::trace::Parent;
-use crate::observe::{Board, Entry, Ledger};
+use crate::observe::access_log::{AccessLog, Journal};
+use crate::observe::trace::{Parent, Trace, Tracer, Tracing};
+use crate::observe::{Board, Entry, Figures, Ledger};
 use crate::plugins::acl::Passage;
 use crate::plugins::entitlement::Passage as Entitled;
 use crate::plugins::key_auth::{KeyAuth, Shown};
@@ -39,6 +39,7 @@ pub struct Shared {
     pepper: Hmac<Sha256>,
     trust: Trust,
     access_log: Option<Arc<AccessLog>>,
+    tracing: Option<Arc<Tracing>>,
     threads: Mutex<Vec<(Arc<ThreadStats>, Arc<Ledger>)>>,
 }
 
@@ -51,6 +52,7 @@ pub struct Pipeline {
     stats: Arc<ThreadStats>,
     board: Board,
     journal: Option<RefCell<Journal>>,
+    tracer: Option<RefCell<Tracer>>,
     /// For what is looked at once: a host in lower case, a decoded key.
     buffer: Vec<u8>,
 }
@@ -79,6 +81,7 @@ impl Shared {
             pepper: Hmac::new(&block.into()),
             trust: Trust::default(),
             access_log: None,
+            tracing: None,
             threads: Mutex::default(),
         }
     }
@@ -96,6 +99,21 @@ impl Shared {
             access_log: Some(Arc::new(access_log)),
             ..self
         }
+    }
+
+    /// Traces exchanges; without this none are.
+    #[must_use]
+    pub fn tracing(self, tracing: Tracing) -> Self {
+        Self {
+            tracing: Some(Arc::new(tracing)),
+            ..self
+        }
+    }
+
+    /// What became of spans, where there are any.
+    #[must_use]
+    pub fn spans(&self) -> Option<&Figures> {
+        self.tracing.as_ref().map(|tracing| tracing.figures())
     }
 
     /// What became of the access log's lines, where there is one.
@@ -149,6 +167,7 @@ impl Pipeline {
             stats,
             board,
             journal: (shared.access_log.as_ref()).map(|log| RefCell::new(Journal::new(log))),
+            tracer: (shared.tracing.as_ref()).map(|tracing| RefCell::new(Tracer::new(tracing))),
             buffer: Vec::new(),
         })
     }
@@ -159,8 +178,15 @@ impl Pipeline {
 
     /// Writes down an exchange that has ended, where that is wanted.
     pub(super) fn tell<'a>(&self, entry: impl FnOnce() -> Entry<'a>) {
+        if self.journal.is_none() && self.tracer.is_none() {
+            return;
+        }
+        let entry = entry();
         if let Some(journal) = &self.journal {
-            journal.borrow_mut().add(&entry());
+            journal.borrow_mut().add(&entry);
+        }
+        if let Some(tracer) = &self.tracer {
+            tracer.borrow_mut().add(&entry);
         }
     }
 
@@ -175,14 +201,26 @@ impl Pipeline {
         if let Some(journal) = &mut self.journal {
             journal.get_mut().hand_over();
         }
+        if let Some(tracer) = &mut self.tracer {
+            tracer.get_mut().hand_over();
+        }
     }
 
     /// Keeps of a request what is told of it at its end, where that is wanted. [`Self::begin`] does that by itself.
-    pub fn note<H: Headers>(&self, exchange: &mut Exchange, head: &RequestHead<'_, H>) {
-        if self.journal.is_some() {
-            exchange.noted.take(head);
-            exchange.trace = Parent::of(head.headers).map(|parent| parent.trace);
+    pub fn note<H: Headers>(&mut self, exchange: &mut Exchange, head: &RequestHead<'_, H>) {
+        if self.journal.is_none() && self.tracer.is_none() {
+            return;
         }
+        exchange.noted.take(head);
+        let parent = Parent::of(head.headers);
+        exchange.trace = if let Some(tracing) = &self.shared.tracing {
+            // A trace that begins here has the request's id: who knows the one finds the other.
+            let fresh = [exchange.request_id, self.ids.next()];
+            Some(tracing.begin(parent, exchange.is_trusted, fresh))
+        } else {
+            let (id, spans) = (parent.map(|parent| parent.trace), None);
+            id.map(|id| Trace { id, spans })
+        };
     }
 
     /// For what is answered before there is a whole head: gives the exchange a request id.
@@ -199,11 +237,11 @@ impl Pipeline {
         now: Now,
     ) -> Verdict {
         exchange.reset(self.ids.next(), now);
-        self.note(exchange, head);
         failpoint!("phases.begin");
         exchange.method = method_number(head.method);
         exchange.is_call = grpc::is_call(head);
         self.identify(exchange, head);
+        self.note(exchange, head);
         let Some(config) = self.reader.current() else {
             return Verdict::Respond(AnswerKind::Unavailable.into());
         };

@@ -87,7 +87,7 @@ pub(super) async fn refuse(client: &mut Client<'_>, desk: &mut Desk, kind: Answe
 async fn refuse_known(client: &mut Client<'_>, desk: &mut Desk, kind: AnswerKind) -> After {
     let answer = begin_refusal(client, desk, kind);
     let head = view(&desk.request, desk.input.head(), &client.peer);
-    (client.worker.pipeline.borrow()).note(&mut desk.exchange, &head);
+    (client.worker.pipeline.borrow_mut()).note(&mut desk.exchange, &head);
     end_refusal(client, desk, answer).await
 }
 

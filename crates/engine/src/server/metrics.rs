@@ -27,6 +27,7 @@ pub(super) fn render(facts: &Facts) -> String {
     configuration(&mut page, facts);
     usage_log(&mut page, facts);
     access_log(&mut page, facts);
+    spans(&mut page, facts);
     process_figures::write(&mut page);
     page.text
 }
@@ -478,12 +479,30 @@ fn access_log(page: &mut Page, facts: &Facts) {
         "tollway_access_log_lines_total",
         "counter",
         "Lines written to the access log.",
-        figures.written(),
+        figures.delivered(),
     );
     page.single(
         "tollway_access_log_dropped_total",
         "counter",
         "Lines that could not be written, or not in time.",
+        figures.dropped(),
+    );
+}
+
+fn spans(page: &mut Page, facts: &Facts) {
+    let Some(figures) = facts.shared.spans() else {
+        return;
+    };
+    page.single(
+        "tollway_spans_exported_total",
+        "counter",
+        "Spans that the collector took.",
+        figures.delivered(),
+    );
+    page.single(
+        "tollway_spans_dropped_total",
+        "counter",
+        "Spans that it didn't take, or not in time.",
         figures.dropped(),
     );
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::names::NameOptions;
 use crate::observe::access_log::AccessLogOptions;
+use crate::observe::trace::TraceOptions;
 use crate::phases::Trust;
 use crate::proxy::request_head::MOST_HEADERS;
 
@@ -80,6 +81,9 @@ pub struct Options {
     /// Where exchanges are written down; nowhere where not given.
     #[serde(default)]
     pub access_log: Option<AccessLogOptions>,
+    /// Who is told of exchanges as spans; nobody where not given, and then traces pass through untouched.
+    #[serde(default)]
+    pub tracing: Option<TraceOptions>,
 }
 
 /// What TLS needs beside the configuration.

@@ -21,7 +21,9 @@ use super::{StartError, inherited};
 use crate::config::{Cache, ConfigStore, Updater};
 use crate::control::{Client, ControlState, Identity};
 use crate::limits::{CounterRoom, Counters};
-use crate::observe::access_log::{AccessLog, Writer};
+use crate::observe::Background;
+use crate::observe::access_log::AccessLog;
+use crate::observe::trace::Tracing;
 use crate::phases::Shared;
 use crate::proxy::clock::Clock;
 use crate::proxy::opening::ServerTls;
@@ -74,7 +76,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         shared,
         control,
         client,
-        access_log,
+        tellers,
     } = parts;
     let counters = Arc::clone(shared.counters());
     let upstreams = Arc::clone(&store);
@@ -102,10 +104,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     });
     drop(runtime);
     let joined = join(crew.handles);
-    // Nobody holds the access log any more.
-    if let Some(writer) = access_log {
-        writer.finish();
-    }
+    // Nobody has anything to tell any more.
+    tellers.into_iter().for_each(Background::finish);
     joined.and(outcome)?;
     close(log)
 }
@@ -150,7 +150,8 @@ struct Parts {
     shared: Arc<Shared>,
     control: Arc<ControlState>,
     client: Client,
-    access_log: Option<Writer>,
+    /// Who tell others of exchanges.
+    tellers: Vec<Background>,
 }
 
 impl Parts {
@@ -163,8 +164,9 @@ impl Parts {
         let pepper = options.pepper.0;
         let shared = Shared::new(Arc::clone(&store), Arc::new(counters), pepper);
         let shared = shared.trusting(options.trust.clone());
-        let (shared, access_log) = open_access_log(options, shared)?;
-        let shared = Arc::new(shared);
+        let mut tellers = Vec::new();
+        let shared = open_access_log(options, shared, &mut tellers)?;
+        let shared = Arc::new(start_tracing(options, shared, &mut tellers)?);
         let control = Arc::new(ControlState::default());
         let cache = Cache::new(options.data_dir.join(CACHE_FILE), options.cache_key.0);
         // Who takes over leaves the copy on disk to whom it takes over from, until it has one of its own.
@@ -185,7 +187,7 @@ impl Parts {
             shared,
             control,
             client,
-            access_log,
+            tellers,
         })
     }
 }
@@ -324,9 +326,10 @@ fn open_log(options: &Options, workers: usize) -> Result<UsageLog, StartError> {
 fn open_access_log(
     options: &Options,
     shared: Shared,
-) -> Result<(Shared, Option<Writer>), StartError> {
+    tellers: &mut Vec<Background>,
+) -> Result<Shared, StartError> {
     let Some(wanted) = &options.access_log else {
-        return Ok((shared, None));
+        return Ok(shared);
     };
     let (log, writer) = AccessLog::open(wanted).map_err(|error| {
         let path = wanted.path.as_ref().map(|path| path.display().to_string());
@@ -334,7 +337,24 @@ fn open_access_log(
         let problem = format!("{place} can't be written: {error}");
         StartError::new("option access_log.path", &problem)
     })?;
-    Ok((shared.logging(log), Some(writer)))
+    tellers.push(writer);
+    Ok(shared.logging(log))
+}
+
+/// The same for traces.
+fn start_tracing(
+    options: &Options,
+    shared: Shared,
+    tellers: &mut Vec<Background>,
+) -> Result<Shared, StartError> {
+    let Some(wanted) = &options.tracing else {
+        return Ok(shared);
+    };
+    let started = Tracing::start(wanted);
+    let (tracing, exporter) =
+        started.map_err(|problem| StartError::new("option tracing.endpoint", &problem))?;
+    tellers.push(exporter);
+    Ok(shared.tracing(tracing))
 }
 
 /// Ends the epoch, so that nobody has to recover it.

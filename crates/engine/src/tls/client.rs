@@ -184,6 +184,23 @@ impl ClientTls {
     }
 }
 
+/// For who is believed by the system's authorities and is shown no certificate.
+///
+/// # Errors
+/// As [`ClientTls::config`].
+pub(crate) fn system_config() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let verifier = Arc::new(Chain {
+        anchors: Arc::clone(&SYSTEM),
+        depth: None,
+    });
+    let config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
 /// The certificate that an upstream is shown if it asks.
 #[derive(Debug)]
 struct Shown(Arc<Pair>);

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::line::{Bounded, Plain, Time, hex, push_address, push_number};
 use crate::observe::entry::Entry;
+use crate::observe::text::{Bounded, Plain, Time, hex, push_address, push_number};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::line::{Bounded, Plain, Time, hex, push_address, push_millis, push_number};
 use crate::observe::entry::Entry;
+use crate::observe::text::{Plain, Time, push_address, push_millis, push_number, quoted};
 use crate::proxy::dial::Address;
 use crate::uuid::hex_text;
 
@@ -15,7 +15,7 @@ pub(super) fn write(entry: &Entry<'_>, path: &[u8], query: Option<&[u8]>, out: &
     write_time(entry.began.wall, out);
     plain(out, "request_id", &hex_text(entry.request_id));
     if let Some(trace) = entry.trace {
-        plain(out, "trace_id", &hex_text(&trace));
+        plain(out, "trace_id", &hex_text(&trace.id));
     }
     if let Some(client) = entry.client {
         name(out, "remote_addr");
@@ -141,28 +141,4 @@ fn plain(out: &mut Vec<u8>, field: &str, value: &[u8]) {
 fn text(out: &mut Vec<u8>, field: &str, value: &[u8], most: usize) {
     name(out, field);
     quoted(out, value, most);
-}
-
-/// A string: what isn't UTF-8 becomes U+FFFD, and nothing in it moves a terminal's cursor.
-pub(super) fn quoted(out: &mut Vec<u8>, value: &[u8], most: usize) {
-    out.push(b'"');
-    let mut bounded = Bounded::new(out, most);
-    let mut all_fits = true;
-    for chunk in value.utf8_chunks() {
-        let mut room = [0; 4];
-        all_fits = (chunk.valid().chars()).all(|character| match character {
-            '"' => bounded.push(b"\\\""),
-            '\\' => bounded.push(b"\\\\"),
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => {
-                let [high, low] = hex(character as u8);
-                bounded.push(&[b'\\', b'u', b'0', b'0', high, low])
-            }
-            _ => bounded.push(character.encode_utf8(&mut room).as_bytes()),
-        }) && (chunk.invalid().is_empty() || bounded.push("\u{fffd}".as_bytes()));
-        if !all_fits {
-            break;
-        }
-    }
-    let _ = all_fits;
-    out.push(b'"');
 }

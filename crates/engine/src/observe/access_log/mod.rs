@@ -6,16 +6,12 @@
 //! | [`writer`] | the thread that writes them, and the only one that waits for a disk or a reader |
 //! | [`sink`] | a file, opened anew once it was renamed away, or standard output |
 //! | [`json`], [`combined`] | a line's form |
-//! | [`line`] | what goes into a line: bounded and escaped |
-//! | [`redact`] | takes the values of secrets out of targets |
 //!
 //! Whoever serves never waits: where the writer can't keep up, lines are dropped and counted.
 
 mod combined;
 mod journal;
 mod json;
-mod line;
-mod redact;
 mod sink;
 mod writer;
 
@@ -25,16 +21,15 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use serde::Deserialize;
 
-pub use journal::Journal;
-pub use writer::Writer;
+use super::background::Background;
+use super::batches::{self, Figures, Full};
+use super::redact::Secrets;
 
-use journal::Full;
-use redact::Spelling;
+pub use journal::Journal;
 
 /// What is logged where, and how.
 #[derive(Debug, Clone, Deserialize)]
@@ -60,27 +55,6 @@ pub enum Format {
     Combined,
 }
 
-/// What became of the lines.
-#[derive(Debug, Default)]
-pub struct Figures {
-    written: AtomicU64,
-    dropped: AtomicU64,
-}
-
-impl Figures {
-    /// Lines written.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    /// Lines that nobody took in time, or that couldn't be written.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-}
-
 /// The log, as the threads that serve share it.
 #[derive(Debug)]
 pub struct AccessLog {
@@ -90,33 +64,19 @@ pub struct AccessLog {
     figures: Arc<Figures>,
 }
 
-/// Parameters whose values nobody may read, beyond what the configuration says.
-#[derive(Debug, Default)]
-struct Secrets {
-    all: bool,
-    named: Box<[Spelling]>,
-}
-
-impl Secrets {
-    fn new(names: &[String]) -> Self {
-        Self {
-            all: names.iter().any(|name| name == "*"),
-            named: (names.iter())
-                .map(|name| redact::spelling(name.as_bytes()))
-                .collect(),
-        }
-    }
-}
-
 impl AccessLog {
     /// Opens the log and starts who writes it.
     ///
     /// # Errors
     /// The file can't be opened for appending, or there is no standard output.
-    pub fn open(options: &AccessLogOptions) -> io::Result<(Self, Writer)> {
+    pub fn open(options: &AccessLogOptions) -> io::Result<(Self, Background)> {
         let sink = sink::Sink::open(options.path.as_deref())?;
+        let (full, waiting) = batches::way();
         let figures = Arc::<Figures>::default();
-        let (full, writer) = Writer::start(sink, Arc::clone(&figures))?;
+        let noting = Arc::clone(&figures);
+        let writer = Background::start("tollway-access", move || {
+            writer::write_all(sink, &waiting, &noting);
+        })?;
         let log = Self {
             format: options.format,
             secrets: Secrets::new(&options.secret_parameters),
@@ -131,12 +91,4 @@ impl AccessLog {
     pub fn figures(&self) -> &Figures {
         &self.figures
     }
-}
-
-/// Parameter names of a configuration, as secrets are compared; to be made once, not for each request.
-pub(crate) fn spellings<'a>(names: impl Iterator<Item = &'a [u8]>) -> Box<[Spelling]> {
-    let mut all: Vec<Spelling> = names.map(redact::spelling).collect();
-    all.sort_unstable();
-    all.dedup();
-    all.into()
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::line::MOST;
+use crate::observe::text::MOST;
 
 /// A file that is open for appending.
 #[derive(Debug)]

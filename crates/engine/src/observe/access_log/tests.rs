@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::journal::Journal;
-use super::line::MOST;
 use super::*;
 use crate::observe::entry::{End, Entry, Noted};
+use crate::observe::text::MOST;
 use crate::phases::{AnswerKind, Now, RequestHead, Version};
 
 fn noted(target: (&[u8], Option<&[u8]>), method: &[u8], agent: &[u8]) -> Noted {
@@ -44,6 +44,7 @@ fn entry(noted: &Noted) -> Entry<'_> {
         consumer: None,
         config: None,
         route: None,
+        path: (b"/", None),
         status: 404,
         grpc_status: None,
         bytes_in: 0,
@@ -122,7 +123,7 @@ proptest! {
     }
 }
 
-fn opened(path: Option<&std::path::Path>) -> (Arc<AccessLog>, Writer) {
+fn opened(path: Option<&std::path::Path>) -> (Arc<AccessLog>, Background) {
     let options = AccessLogOptions {
         path: path.map(std::path::Path::to_owned),
         format: Format::Combined,
@@ -173,7 +174,7 @@ fn a_full_disk_costs_lines_and_nothing_else() {
         journal.hand_over();
     }
     eventually(|| log.figures().dropped() == 3);
-    assert_eq!(log.figures().written(), 0);
+    assert_eq!(log.figures().delivered(), 0);
     drop((journal, log));
     writer.finish();
 }
@@ -206,7 +207,7 @@ fn what_nobody_takes_is_dropped_and_counted() {
     }
     journal.hand_over();
     drop(journal);
-    let figures = || log.figures().written() + log.figures().dropped();
+    let figures = || log.figures().delivered() + log.figures().dropped();
     eventually(|| figures() == added);
     assert!(log.figures().dropped() > 0);
     drop((idle, log));

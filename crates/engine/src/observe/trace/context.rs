@@ -1,11 +1,14 @@
-//! `traceparent`, read as strictly as the W3C's Trace Context says.
+//! `traceparent`, read as strictly as the W3C's Trace Context says, and written.
 
 use crate::phases::Headers;
 use crate::usage_log::Id;
-use crate::uuid::hex_bytes;
+use crate::uuid::{hex_bytes, hex_text};
 
-/// `00-` trace `-` parent `-` flags.
-const LENGTH: usize = 55;
+/// The length of `00-` trace `-` parent `-` flags.
+pub const TRACEPARENT: usize = 55;
+
+/// A span's number.
+pub type SpanId = [u8; 8];
 
 /// Whoever called, as part of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub struct Parent {
     /// The trace.
     pub trace: Id,
     /// The caller's own span.
-    pub span: [u8; 8],
+    pub span: SpanId,
     /// It is being recorded.
     pub sampled: bool,
 }
@@ -36,7 +39,7 @@ impl Parent {
     /// Reads a value of `traceparent`.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let (known, behind) = value.split_at_checked(LENGTH)?;
+        let (known, behind) = value.split_at_checked(TRACEPARENT)?;
         let [v1, v2, b'-', rest @ ..] = known else {
             return None;
         };
@@ -63,6 +66,24 @@ impl Parent {
     }
 }
 
+/// The value that says that `span` asks, as part of `trace`.
+pub(super) fn write(trace: Id, span: SpanId, sampled: bool) -> [u8; TRACEPARENT] {
+    let mut value = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    value[3..35].copy_from_slice(&hex_text(&trace));
+    value[36..52].copy_from_slice(&digits(span));
+    value[54] = b'0' + u8::from(sampled);
+    value
+}
+
+/// A span's number as it is written.
+pub(super) fn digits(span: SpanId) -> [u8; 16] {
+    let mut whole = [0; 16];
+    whole[8..].copy_from_slice(&span);
+    let mut digits = [0; 16];
+    digits.copy_from_slice(&hex_text(&whole)[16..]);
+    digits
+}
+
 /// Hex digits, in lower case alone.
 fn number<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let is_lower = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
@@ -81,6 +102,7 @@ mod tests {
         assert_eq!(parent.trace[..3], [0x4b, 0xf9, 0x2f]);
         assert_eq!(parent.span, [0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7]);
         assert!(parent.sampled);
+        assert_eq!(write(parent.trace, parent.span, true), GOOD.as_bytes());
         let unsampled = Parent::parse(GOOD.replace("-01", "-02").as_bytes());
         assert!(!unsampled.unwrap().sampled);
     }

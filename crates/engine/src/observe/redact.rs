@@ -4,7 +4,7 @@
 //! recognised in any case, with `-` and `_` alike, however often they were percent-encoded, and also where they are no
 //! argument of their own, as in a URL that is another argument's value.
 
-use super::Secrets;
+use super::entry::Entry;
 use crate::uuid::hex_pair;
 
 /// A parameter's name in the form in which names are compared: lower case, with dashes.
@@ -32,7 +32,75 @@ const USUAL: [&[u8]; 15] = [
     b"token",
 ];
 
-pub(super) fn spelling(name: &[u8]) -> Spelling {
+/// Parameters whose values nobody may read, beyond what the configuration says.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    all: bool,
+    named: Box<[Spelling]>,
+}
+
+impl Secrets {
+    /// Those of these names; of any, where `*` is among them.
+    pub fn new(names: &[String]) -> Self {
+        Self {
+            all: names.iter().any(|name| name == "*"),
+            named: (names.iter())
+                .map(|name| spelling(name.as_bytes()))
+                .collect(),
+        }
+    }
+}
+
+/// Parameter names of a configuration, as secrets are compared; to be made once, not for each request.
+pub(crate) fn spellings<'a>(names: impl Iterator<Item = &'a [u8]>) -> Box<[Spelling]> {
+    let mut all: Vec<Spelling> = names.map(spelling).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.into()
+}
+
+/// Room for a target without its secrets, used again for the next.
+#[derive(Debug, Default)]
+pub(super) struct Redacted {
+    path: Vec<u8>,
+    query: Vec<u8>,
+    name: Vec<u8>,
+}
+
+impl Redacted {
+    /// The path and the query that were asked for.
+    pub fn target(&mut self, entry: &Entry<'_>, secrets: &Secrets) -> (&[u8], Option<&[u8]>) {
+        let keys = entry.config.map(|config| &*config.base.key_parameters);
+        self.path.clear();
+        redact(
+            entry.request.path(),
+            keys,
+            secrets,
+            &mut self.name,
+            &mut self.path,
+        );
+        self.query.clear();
+        let query = entry.request.query();
+        redact(
+            query.unwrap_or_default(),
+            keys,
+            secrets,
+            &mut self.name,
+            &mut self.query,
+        );
+        (&self.path, query.map(|_| &*self.query))
+    }
+
+    /// A text that may be a target, or part of one.
+    pub fn text(&mut self, entry: &Entry<'_>, secrets: &Secrets, text: &[u8]) -> &[u8] {
+        let keys = entry.config.map(|config| &*config.base.key_parameters);
+        self.path.clear();
+        redact(text, keys, secrets, &mut self.name, &mut self.path);
+        &self.path
+    }
+}
+
+fn spelling(name: &[u8]) -> Spelling {
     name.iter().copied().map(plain).collect()
 }
 
@@ -45,7 +113,7 @@ fn plain(byte: u8) -> u8 {
 
 /// Appends `text` to `out` without secret values. `configured` are the names that show API keys, if they are known:
 /// else any value may be one. `name` is room to work in.
-pub(super) fn redact(
+fn redact(
     text: &[u8],
     configured: Option<&[Spelling]>,
     secrets: &Secrets,

@@ -1,17 +1,17 @@
-//! A line in the making: bounded parts, escaped so that no client can end the line, or make a second one.
+//! What is told in the making: bounded parts, escaped so that no client can end one, or make a second one.
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use crate::limits::Date;
 
-/// No line is longer: so much a pipe takes at once or not at all, whoever else writes to it.
+/// No line of the access log is longer: so much a pipe takes at once or not at all, whoever else writes to it.
 pub(super) const MOST: usize = 4096;
 
 /// What stands for the rest of a text that is too long.
 const ELLIPSIS: &[u8] = "…".as_bytes();
 
-/// Appends a text to a line, at most so many bytes of it.
+/// Appends a text, at most so many bytes of it.
 #[derive(Debug)]
 pub(super) struct Bounded<'a> {
     pub out: &'a mut Vec<u8>,
@@ -71,6 +71,28 @@ pub(super) fn push_millis(out: &mut Vec<u8>, micros: u64) {
 
 pub(super) fn push_address(out: &mut Vec<u8>, address: IpAddr) {
     let _ = write!(Plain(out), "{address}");
+}
+
+/// A string of JSON: what isn't UTF-8 becomes U+FFFD, and nothing in it moves a terminal's cursor.
+pub(super) fn quoted(out: &mut Vec<u8>, value: &[u8], most: usize) {
+    out.push(b'"');
+    let mut bounded = Bounded::new(out, most);
+    for chunk in value.utf8_chunks() {
+        let mut room = [0; 4];
+        let fits = (chunk.valid().chars()).all(|character| match character {
+            '"' => bounded.push(b"\\\""),
+            '\\' => bounded.push(b"\\\\"),
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => {
+                let [high, low] = hex(character as u8);
+                bounded.push(&[b'\\', b'u', b'0', b'0', high, low])
+            }
+            _ => bounded.push(character.encode_utf8(&mut room).as_bytes()),
+        });
+        if !fits || !(chunk.invalid().is_empty() || bounded.push("\u{fffd}".as_bytes())) {
+            break;
+        }
+    }
+    out.push(b'"');
 }
 
 /// An instant's parts.
