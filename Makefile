@@ -15,7 +15,7 @@ NO_DATABASE := $(addprefix --ignore=tests/,$(addprefix unit/,benchmarks cli demo
 ON_BOTH := tests/unit tests/contract tests/integration $(STORIES) $(NO_DATABASE)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash fuzz sanitize reload soak wheel clean toolchains
+.PHONY: help setup services vendors demo serve screenshots test lint format lock bench bench-gateway crash fuzz sanitize properties reload soak wheel clean toolchains
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -103,6 +103,9 @@ soak: setup ## an hour of mixed traffic; fails unless memory stays flat; writes 
 
 crash: setup ## the crash tests in their long form: 200 kills
 	TOLLWAY_TEST_KILLS=200 $(BIN)/pytest -q tests/integration/crash
+
+properties: setup ## the property tests of prices, periods and grants in their long form: 2,000 examples each
+	TOLLWAY_TEST_PROFILE=long $(BIN)/pytest -q tests/unit/billing/rating tests/unit/billing/grants tests/unit/billing/calculators tests/unit/billing/test_periods.py
 
 reload: setup ## upgrades and reloads under load in their long form: 20 and 100
 	TOLLWAY_TEST_UPGRADES=20 TOLLWAY_TEST_RELOADS=100 $(BIN)/pytest -q -rP tests/integration/test_reload.py

@@ -106,6 +106,11 @@ class Fields:
         numbers = (self._a_decimal(value, path, signed=False) for path, value in self.items(name))
         return [number for number in numbers if number is not None]
 
+    def decimal_at(self, value: object, path: Path) -> Decimal:
+        """Return a number of zero or more that stands deeper than the fields, in a list of lists, say."""
+        number = self._a_decimal(value, path, signed=False)
+        return _STAND_IN if number is None else number
+
     def needed_decimal(self, name: str, *, above_zero: bool = False) -> Decimal:
         """Return a number of zero or more; its absence is a fault."""
         number = self.decimal(name, above_zero=above_zero)

@@ -1,4 +1,4 @@
-"""`tollway price`, `prorate`, `periods`: pure calculators, JSON lines in, JSON lines out, no database."""
+"""The calculators `price`, `prorate`, `periods`, `grants`: JSON lines in, JSON lines out, no database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tollway.cli.json_lines import answer_lines
 from tollway.cli.main import app
 from tollway.cli.output import Output, OutputOption
 
-__all__ = ["periods", "price", "prorate"]
+__all__ = ["grants", "periods", "price", "prorate"]
 
 
 @app.command()
@@ -46,3 +46,16 @@ def periods(output: OutputOption = Output.JSON) -> None:
     from tollway.billing.calculators.periods import calculate_boundary
 
     answer_lines(lambda line: answer_line(line, calculate_boundary), output)
+
+
+@app.command()
+def grants(output: OutputOption = Output.JSON) -> None:
+    """Say what is left of grants once usage has burned them down.
+
+    Example:  echo '{"id":1,"start":"2026-01-01","grants":[{"id":"free","amount":"100"}],
+    "usage":[["2026-01-05T12:00:00Z","30"]]}' | tollway grants
+    """
+    from tollway.billing.calculators.answer import answer_line
+    from tollway.billing.calculators.grants import calculate_grants
+
+    answer_lines(lambda line: answer_line(line, calculate_grants), output)

@@ -27,8 +27,9 @@ def answer_lines(answer: Callable[[bytes], dict[str, Any]], output: Output) -> N
     for lines in _lines(sys.stdin.buffer):
         # What came in together goes out together; nobody waits for a buffer to fill.
         answers = (json.dumps(answer(line), ensure_ascii=False) + "\n" for line in lines)
-        sys.stdout.write("".join(answers))
-        sys.stdout.flush()
+        # An id may hold half of a surrogate pair, which only an escape can give back.
+        sys.stdout.buffer.write("".join(answers).encode(errors="backslashreplace"))
+        sys.stdout.buffer.flush()
 
 
 def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
@@ -47,9 +48,12 @@ def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
 
 
 def _shown(answer: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: "\n".join(f"{line['description']}: {line['amount']}" for line in value)
-        if isinstance(value, list)
-        else value
-        for name, value in answer.items()
-    }
+    return {name: _cell(value) for name, value in answer.items()}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return "\n".join(f"{line['description']}: {line['amount']}" for line in value)
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {text}" for name, text in value.items())
+    return value

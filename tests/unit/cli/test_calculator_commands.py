@@ -58,10 +58,16 @@ def test_the_other_calculators() -> None:
     question += '"change_at":"2026-06-11"}'
     assert json.loads(tollway("prorate", stdin=question).stdout) == {"id": 1, "quantity": "6"}
 
+    question = '{"id":"\\ud800","start":"2026-01-01","grants":[{"id":"a","amount":"5"}],"usage":[]}'
+    answer = {"id": "\ud800", "balances": {"a": "5"}, "overage": "0"}
+    assert json.loads(tollway("grants", stdin=question).stdout) == answer
+
 
 def test_people_get_a_table() -> None:
     table = tollway("price", "--output", "table", stdin=QUESTION).stdout
     assert "121 units at 0.002 USD: 0.242" in table
+    question = '{"id":1,"start":"2026-01-01","grants":[{"id":"free","amount":"5"}],"usage":[]}'
+    assert "free: 5" in tollway("grants", "--output", "table", stdin=question).stdout
 
 
 SIMULATE = (

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tollway.billing.calculators.answer import Calculator, answer_line
+from tollway.billing.calculators.grants import calculate_grants
 from tollway.billing.calculators.periods import calculate_boundary
 from tollway.billing.calculators.price import calculate_price
 from tollway.billing.calculators.prorate import calculate_proration
@@ -19,8 +20,9 @@ CALCULATORS: dict[str, Calculator] = {
     "price": calculate_price,
     "prorate": calculate_proration,
     "periods": calculate_boundary,
+    "grants": calculate_grants,
 }
-EXAMPLE = re.compile(r"\$ tollway (price|prorate|periods) <<'END'\n(.*?)END\n(.*?)```", re.DOTALL)
+EXAMPLE = re.compile(r"\$ tollway (price|prorate|periods|grants) <<'END'\n(.*?)END\n(.*?)```", re.DOTALL)
 EXAMPLES = EXAMPLE.findall((SELLER / "pricing.md").read_text())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
@@ -31,7 +32,7 @@ def calculate_proration(fields: Fields) -> Answer:
     basis = fields.choice("basis", Basis, _basis_of(fields.value("period_start")))
     share_left = _share_of_days(fields) if basis is Basis.DAYS else _share_of_seconds(fields)
     if fields.has("quantity"):
-        quantity = fields.needed_decimal("quantity")
+        quantity = fields.decimal("quantity", signed=True) or Decimal(0)
         decimals = fields.whole("decimals", least=0, most=_MOST_DECIMALS) if fields.has("decimals") else 8
         return {"quantity": to_text(prorate_quantity(quantity, share_left, decimals))}
     money = currency(fields.need("currency", 'write an ISO 4217 code, e.g. "USD"') or "USD")

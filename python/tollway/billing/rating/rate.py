@@ -114,7 +114,9 @@ def _model_parts(price: Price, facts: Facts, words: Wording) -> Iterator[Part]:
             yield from percentage_parts(model, [Fraction(amount) for amount in amounts], facts.share, words)
         case Dynamic():
             cost = _needed(facts.cost, "cost", "a dynamic price")
-            yield from dynamic_parts(model, Fraction(cost), words)
+            charged, free = _chargeable(cost, terms, facts.share, words)
+            yield from free
+            yield from dynamic_parts(model, charged, words)
         case GraduatedPercentage():
             base = _needed(facts.base_amount, "base_amount", "a graduated percentage price")
             charged, free = _chargeable(base, terms, facts.share, words)
