@@ -88,7 +88,8 @@ pub(super) async fn respond(client: &mut Client<'_>, desk: &mut Desk, answer: An
         exchange.says(body.len() as u64);
     }
     exchange.answered(&worker.pipeline.borrow(), answer, now);
-    let written = client.flush(desk).await;
+    let soon = (keep && desk.unread == Some(0)).then_some(&worker.outbox);
+    let written = client.write(&mut desk.to_client, soon).await;
     match (written, desk.unread) {
         (Err(_), _) => After::Close,
         (Ok(()), Some(0)) if keep => After::Keep,

@@ -19,6 +19,8 @@ pub(super) struct Body<'a, 'w> {
     pub bill: Bill<'a>,
     /// A call of gRPC, whose status is in its trailers.
     pub is_call: bool,
+    /// The client's connection stays.
+    pub keep: bool,
     pub input: &'a mut Buffer,
     pub to_client: &'a mut Outgoing,
     pub to_upstream: &'a mut Outgoing,
@@ -95,6 +97,7 @@ impl Body<'_, '_> {
             upstream: &mut self.way.connection,
             client: &mut client.stream,
             out: self.to_client,
+            outbox: self.keep.then_some(&worker.outbox),
             buffers: &worker.buffers,
             timers: &worker.timers,
             read_timeout: self.way.upstream.read_timeout.into(),

@@ -14,6 +14,7 @@ use super::h2::{self, PREFACE_HEAD};
 use super::head::{HeadFault, Scan, leading_empty_lines};
 use super::heads_out::Peer;
 use super::linger::linger;
+use super::outbox::Outbox;
 use super::outgoing::Outgoing;
 use super::stream::Stream;
 use super::timers::{Alarm, Millis};
@@ -280,17 +281,21 @@ impl Client<'_> {
 
     /// Writes what was gathered for the client.
     pub(super) async fn flush(&mut self, desk: &mut Desk) -> io::Result<()> {
-        self.write(&mut desk.to_client).await
+        self.write(&mut desk.to_client, None).await
     }
 
-    /// Writes what was gathered in `out`.
-    pub(super) async fn write(&mut self, out: &mut Outgoing) -> io::Result<()> {
+    /// Writes what was gathered in `out`, perhaps `soon`.
+    pub(super) async fn write(
+        &mut self,
+        out: &mut Outgoing,
+        soon: Option<&Outbox>,
+    ) -> io::Result<()> {
         let due = self
             .worker
             .timers
             .after(self.worker.timeouts.client_send_ms);
         poll_fn(
-            |context| match out.poll_flush(&mut self.stream, &[], context) {
+            |context| match out.poll_flush(&mut self.stream, &[], soon, context) {
                 Poll::Ready(done) => Poll::Ready(done),
                 Poll::Pending => self
                     .wait_until(due, context)

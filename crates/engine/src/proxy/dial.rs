@@ -155,6 +155,13 @@ impl fmt::Debug for Dialer {
     }
 }
 
+/// Connects; small requests must not wait for the acknowledgement of the one before.
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 impl Dialer {
     /// `verify` is for services that don't say whether their upstream is to be checked.
     #[must_use]
@@ -175,23 +182,21 @@ impl Dialer {
         tls: Option<&ClientTls>,
         limit: Duration,
     ) -> Result<Stream, DialFault> {
+        let failed = |_: io::Error| DialFault::Connect;
         let connecting = async {
-            match &destination.address {
-                Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
-                Address::Tcp(address) => {
-                    let connected = TcpStream::connect(address).await;
-                    connected
-                        .and_then(|stream| stream.set_nodelay(true).map(|()| Stream::Tcp(stream)))
+            match (&destination.address, &destination.tls, tls) {
+                (Address::Unix(path), None, None) => {
+                    let connected = UnixStream::connect(path).await;
+                    connected.map(Stream::Unix).map_err(failed)
                 }
-            }
-            .map_err(|_: io::Error| DialFault::Connect)
-        };
-        let connecting = async {
-            match (connecting.await?, &destination.tls, tls) {
-                (Stream::Tcp(stream), Some((_, name)), Some(tls)) => {
+                (Address::Tcp(address), None, None) => {
+                    let connected = connect(*address).await;
+                    connected.map(Stream::plain).map_err(failed)
+                }
+                (Address::Tcp(address), Some((_, name)), Some(tls)) => {
+                    let stream = connect(*address).await.map_err(failed)?;
                     self.shake_hands(stream, name, tls).await
                 }
-                (stream, None, None) => Ok(stream),
                 // Plain text never goes where TLS is meant.
                 _ => Err(DialFault::Tls(TlsFault::Other)),
             }

@@ -89,6 +89,7 @@ pub(super) async fn forward(
         way: &mut way,
         bill,
         is_call: is_call && call_ended.is_none(),
+        keep: delivery.keep,
         input,
         to_client,
         to_upstream,

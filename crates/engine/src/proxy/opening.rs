@@ -130,7 +130,7 @@ async fn open(
         }
     }
     if !protocols.tls {
-        return Some((Stream::Tcp(stream), peer));
+        return Some((Stream::plain(stream), peer));
     }
     let limit = Duration::from_millis(worker.timeouts.tls_handshake_ms);
     let config = worker.server_tls(protocols)?;
@@ -154,14 +154,14 @@ async fn open(
         Shaken::Plain(stream) => {
             stats.tls_plain.increment();
             peer.tls = false;
-            let stream = Stream::Tcp(stream);
+            let stream = Stream::plain(stream);
             connection::refuse(worker, stream, peer, AnswerKind::PlainOnTls).await;
             None
         }
         Shaken::Bad(stream) => {
             stats.tls_bad.increment();
             // The alert was said: it must arrive before a reset does.
-            connection::dismiss(worker, Stream::Tcp(stream), peer).await;
+            connection::dismiss(worker, Stream::plain(stream), peer).await;
             None
         }
         Shaken::Closed => {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use super::framing::{write_chunk_size, write_last_chunk};
+use super::outbox::Outbox;
 use super::stream::Stream;
 
 /// Up to here a piece of body is copied behind the head: one copy is cheaper than a gathering write.
@@ -112,7 +113,8 @@ impl Outgoing {
         self.payload_written = self.payload_written.max(least);
     }
 
-    /// Writes everything. `borrowed` begins with the bytes that were not copied. Stays as it is afterwards,
+    /// Writes everything. `borrowed` begins with the bytes that were not copied. Where nobody waits for a word on how that
+    /// went, it may leave with `soon`, if it is little and in one piece. Stays as it is afterwards,
     /// until [`Self::clear`] or [`Self::rewind`].
     ///
     /// # Errors
@@ -121,8 +123,18 @@ impl Outgoing {
         &mut self,
         stream: &mut Stream,
         borrowed: &[u8],
+        soon: Option<&Outbox>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(outbox) = soon
+            && self.is_untouched()
+            && self.borrowed == 0
+            && !self.text.is_empty()
+            && stream.send_soon(&self.text, outbox, context)
+        {
+            self.took(self.text.len());
+            return Poll::Ready(Ok(()));
+        }
         let borrowed = borrowed.get(..self.borrowed).unwrap_or_default();
         while self.written < self.len() {
             let stream = Pin::new(&mut *stream);

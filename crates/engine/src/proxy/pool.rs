@@ -168,7 +168,7 @@ mod tests {
     }
 
     async fn connect(address: SocketAddr) -> std::io::Result<Stream> {
-        TcpStream::connect(address).await.map(Stream::Tcp)
+        TcpStream::connect(address).await.map(Stream::plain)
     }
 
     fn run(test: impl Future<Output = std::io::Result<()>>) {
@@ -193,7 +193,7 @@ mod tests {
             drop(others.pop());
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             let taken = pool.take(&plain(address)).map(|(stream, _)| match stream {
-                Stream::Tcp(stream) => stream.local_addr().unwrap(),
+                Stream::Tcp(stream) => stream.tcp().local_addr().unwrap(),
                 other => panic!("{other:?}"),
             });
             assert_eq!(taken, Some(others[0].peer_addr()?), "the open one");

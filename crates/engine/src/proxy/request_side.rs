@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use super::buffers::{Buffer, MOST_BUFFERED};
 use super::framing::{BodyLength, Decoder};
+use super::outbox::Outbox;
 use super::outgoing::Outgoing;
 use super::stream::Stream;
 use super::timers::{Millis, Timers};
@@ -67,6 +68,8 @@ pub struct Ends<'a> {
     pub upstream: &'a mut Stream,
     /// What is to be written to it.
     pub out: &'a mut Outgoing,
+    /// For a request that is sent as a whole.
+    pub outbox: &'a Outbox,
     /// The clock.
     pub timers: &'a Timers,
 }
@@ -153,10 +156,10 @@ impl RequestSide {
                     if self.due == 0 {
                         self.due = ends.timers.after(self.allowed.upstream_timeout);
                     }
-                    match ends
-                        .out
-                        .poll_flush(ends.upstream, ends.input.unread(), context)
-                    {
+                    let whole = self.intact && self.decoder.is_done();
+                    let soon = whole.then_some(ends.outbox);
+                    let unread = ends.input.unread();
+                    match ends.out.poll_flush(ends.upstream, unread, soon, context) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Err(_)) => self.state = State::Refused,
                         Poll::Ready(Ok(())) => self.flushed(ends),

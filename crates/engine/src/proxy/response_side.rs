@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use super::buffers::{Buffer, BufferPool, MOST_BUFFERED};
 use super::framing::{BodyLength, Decoder};
 use super::head::{HeadFault, HeadLimits, Scan};
+use super::outbox::Outbox;
 use super::outgoing::Outgoing;
 use super::stream::Stream;
 use super::timers::{Millis, Timers};
@@ -81,6 +82,8 @@ pub struct Ends<'a> {
     pub client: &'a mut Stream,
     /// What is to be written to the client.
     pub out: &'a mut Outgoing,
+    /// For the end of an answer after which the client's connection stays.
+    pub outbox: Option<&'a Outbox>,
     /// Spare buffers.
     pub buffers: &'a BufferPool,
     /// The clock.
@@ -194,7 +197,9 @@ impl ResponseSide {
                     self.due = ends.timers.after(ends.write_timeout);
                 }
                 let borrowed = ends.upstream.input.as_ref().map_or(&[][..], Buffer::unread);
-                if ready!(ends.out.poll_flush(ends.client, borrowed, context)).is_err() {
+                let soon = ends.outbox.filter(|_| self.sealed);
+                let flushed = ends.out.poll_flush(ends.client, borrowed, soon, context);
+                if ready!(flushed).is_err() {
                     return Poll::Ready(Err(ResponseFault::ClientGone));
                 }
                 self.flushed(ends);

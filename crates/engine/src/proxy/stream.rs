@@ -5,21 +5,23 @@
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
-use rustix::net::{RecvFlags, SendFlags, recv, send};
-use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::coop::unconstrained;
 use tokio_rustls::TlsStream;
 
 use super::h2::{Accepted, Asked};
+use super::outbox::Outbox;
+use super::socket::Socket;
 
 /// One end of a connection. Reading and writing are [`AsyncRead`]'s and [`AsyncWrite`]'s.
 #[derive(Debug)]
 pub enum Stream {
     /// Plain TCP.
-    Tcp(TcpStream),
+    Tcp(Rc<Socket>),
     /// A socket of this machine's file system.
     Unix(UnixStream),
     /// TLS over TCP, its handshake done. Boxed: it is large, and most connections have none.
@@ -62,6 +64,29 @@ impl Stream {
             .is_pending()
     }
 
+    /// Plain TCP that has sent nothing yet.
+    #[must_use]
+    pub fn plain(stream: TcpStream) -> Self {
+        Self::Tcp(Socket::new(stream))
+    }
+
+    /// Leaves a message with `outbox`, if that can take it. What is written here later still comes after it.
+    pub(super) fn send_soon(&self, message: &[u8], outbox: &Outbox, context: &Context<'_>) -> bool {
+        matches!(self, Self::Tcp(socket) if outbox.send_soon(socket, message, context))
+    }
+
+    /// Everything that was said here has at least reached the kernel.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !matches!(self, Self::Tcp(socket) if socket.owes() || socket.refused())
+    }
+
+    /// Of the last message left with an outbox not a byte could be sent.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        matches!(self, Self::Tcp(socket) if socket.refused())
+    }
+
     /// Says that nothing follows, where the kernel doesn't by itself: without TLS's farewell the other side takes
     /// the end for a cut. To be dropped afterwards. Best effort: it waits for nothing.
     pub fn say_farewell(&mut self) {
@@ -75,57 +100,7 @@ impl Stream {
     /// connection without farewell is one anyway, and a Unix socket has no way of saying it.
     pub fn cut(&self) {
         if let Self::Tcp(stream) = self {
-            let _ = stream.set_zero_linger();
-        }
-    }
-}
-
-/// Reads once, as the runtime's own `poll_read` does, but for the C library: in a process of several threads that
-/// prepares each call for being cancelled, which is a fiftieth of what a request costs.
-fn poll_receive(
-    stream: &TcpStream,
-    context: &mut Context<'_>,
-    room: &mut ReadBuf<'_>,
-) -> Poll<io::Result<()>> {
-    loop {
-        ready!(stream.poll_read_ready(context))?;
-        let mut came = None;
-        let done = stream.try_io(Interest::READABLE, || {
-            let bytes = room.initialize_unfilled();
-            let most = bytes.len();
-            let (length, _) = recv(stream, bytes, RecvFlags::empty())?;
-            came = Some(length);
-            if 0 < length && length < most {
-                // There was no more: told so, the runtime doesn't have it read again in vain.
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Ok(())
-        });
-        match (came, done) {
-            (Some(length), _) => {
-                room.advance(length);
-                return Poll::Ready(Ok(()));
-            }
-            (None, Err(fault)) if fault.kind() != io::ErrorKind::WouldBlock => {
-                return Poll::Ready(Err(fault));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Writes once, in the same way.
-fn poll_send(
-    stream: &TcpStream,
-    context: &mut Context<'_>,
-    bytes: &[u8],
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(stream.poll_write_ready(context))?;
-        let write = || Ok(send(stream, bytes, SendFlags::NOSIGNAL)?);
-        match stream.try_io(Interest::WRITABLE, write) {
-            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
-            done => return Poll::Ready(done),
+            let _ = stream.tcp().set_zero_linger();
         }
     }
 }
@@ -138,7 +113,7 @@ impl AsyncRead for Stream {
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => poll_receive(stream, context, room),
+            Self::Tcp(stream) => stream.poll_read(context, room),
             Self::Unix(stream) => Pin::new(stream).poll_read(context, room),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_read(context, room),
             Self::Accepted(stream) => stream.poll_read(context, room),
@@ -155,7 +130,7 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => poll_send(stream, context, bytes),
+            Self::Tcp(stream) => stream.poll_write(context, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
             Self::Accepted(stream) => stream.poll_write(context, &[io::IoSlice::new(bytes)]),
@@ -170,7 +145,7 @@ impl AsyncWrite for Stream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tcp(stream) => stream.poll_write_vectored(context, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(context, slices),
             Self::Accepted(stream) => stream.poll_write(context, slices),
@@ -194,7 +169,7 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tcp(stream) => stream.poll_shutdown(context),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
             Self::Accepted(stream) => {
@@ -221,7 +196,7 @@ mod tests {
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let mut stream = Stream::Tcp(TcpStream::connect(address).await.unwrap());
+            let mut stream = Stream::plain(TcpStream::connect(address).await.unwrap());
             drop(listener.accept().await.unwrap());
             poll_fn(|context| stream.poll_read_ready(context))
                 .await

@@ -77,7 +77,7 @@ pub(super) async fn run(
         return Ok(After::Cut);
     }
     let mut tunnel = Tunnel::new(way);
-    if client.write(to_client).await.is_err() {
+    if client.write(to_client, None).await.is_err() {
         bill.close(Completion::ClientAbort, tunnel.used(client));
         return Ok(After::Close);
     }

@@ -207,7 +207,7 @@ impl<'a> Way<'a> {
         if let Some(input) = input {
             worker.buffers.give_back(input);
         }
-        if keep_alive && at_end && self.request.was_sent() {
+        if keep_alive && at_end && self.request.was_sent() && stream.is_settled() {
             worker
                 .pool
                 .keep(self.destination, stream, self.born, worker.timers.now());
@@ -229,6 +229,7 @@ impl<'a> Way<'a> {
                 input,
                 upstream: &mut self.connection.stream,
                 out,
+                outbox: &client.worker.outbox,
                 timers: &client.worker.timers,
             };
             match self.request.poll(&mut ends, context) {
@@ -331,7 +332,7 @@ impl<'a> Way<'a> {
     fn may_repeat(&mut self, desk: &mut Desk, attempts: &mut Attempts, worker: &Worker) -> bool {
         let method = desk.request.method.of_head(desk.input.head());
         let idempotent = matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE");
-        let unsent = desk.to_upstream.is_untouched();
+        let unsent = desk.to_upstream.is_untouched() || self.connection.stream.refused();
         let unseen = self.may_insist();
         (idempotent || unsent || unseen)
             && self.request.rewind(&mut desk.to_upstream)

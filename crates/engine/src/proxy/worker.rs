@@ -22,6 +22,7 @@ use super::h2::{Links, Room};
 use super::head::HeadLimits;
 use super::heads_out::Peer;
 use super::opening::{self, Openings, ServerTls};
+use super::outbox::Outbox;
 use super::pool::Pool;
 use super::resolver::Resolver;
 use super::seats::Seats;
@@ -78,6 +79,7 @@ pub struct Worker {
     pub(super) dialer: Dialer,
     pub(super) openings: Openings,
     tls: Option<ServerTls>,
+    pub(super) outbox: Outbox,
     pub(super) buffers: BufferPool,
     pub(super) desks: Desks,
     pub(super) resolver: Rc<Resolver>,
@@ -136,6 +138,7 @@ impl Worker {
             dialer: Dialer::new(true),
             openings: Openings::new(limits.openings_per_worker),
             tls: None,
+            outbox: Outbox::default(),
             buffers: BufferPool::default(),
             desks: Desks::default(),
             resolver: Rc::new(Resolver::new(NameOptions::default(), Rc::clone(&timers))),
@@ -218,8 +221,16 @@ impl Worker {
             .await
     }
 
-    /// Moves clocks on and closes what waited too long. Runs as long as the worker.
-    pub async fn tick(&self) {
+    /// Starts what runs beside the connections, as long as the runtime.
+    pub fn run(self: &Rc<Self>) {
+        let worker = Rc::clone(self);
+        tokio::task::spawn_local(async move { worker.tick().await });
+        let worker = Rc::clone(self);
+        tokio::task::spawn_local(async move { worker.outbox.run().await });
+    }
+
+    /// Moves clocks on and closes what waited too long.
+    async fn tick(&self) {
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut until_sweep = TICKS_PER_SWEEP;
@@ -288,7 +299,7 @@ impl Worker {
             return;
         }
         tokio::task::spawn_local(async move {
-            connection::serve(&open.0, Stream::Tcp(stream), peer, protocols.http2).await;
+            connection::serve(&open.0, Stream::plain(stream), peer, protocols.http2).await;
         });
     }
 

@@ -78,8 +78,7 @@ async fn serve(
         .asking(means.names)
         .with_tls(means.tls, means.verify_upstreams);
     let worker = Rc::new(worker);
-    let ticking = Rc::clone(&worker);
-    tokio::task::spawn_local(async move { ticking.tick().await });
+    worker.run();
     // An error means that nobody can say stop any more: then it is time. The same below.
     let _ = (means.stage)
         .wait_for(|stage| *stage > Stage::Starting)

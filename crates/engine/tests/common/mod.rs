@@ -202,8 +202,7 @@ impl Gateway {
                 let worker = Worker::new(pipeline, usage, counted, setup.timeouts, setup.limits);
                 let worker = worker.asking(setup.names).with_tls(Some(server_tls), true);
                 let worker = Rc::new(worker);
-                let ticking = Rc::clone(&worker);
-                tokio::task::spawn_local(async move { ticking.tick().await });
+                worker.run();
                 tokio::task::spawn_local(async move {
                     while let Some(time) = frozen.recv().await {
                         std::thread::sleep(time);
