@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 
 import h2.config
@@ -178,6 +179,7 @@ class Talker:
 
     def talk(self, stop: threading.Event) -> None:
         """Hold one session, to its end."""
+        began = time.monotonic()
         try:
             client = connect(
                 f"wss://127.0.0.1:{self._port}/sockets",
@@ -188,7 +190,9 @@ class Talker:
                 proxy=None,
             )
         except Exception as error:  # noqa: BLE001  # whatever the library may raise, it is a failure
-            self.failed.append(f"no session: {error!r}")
+            self.failed.append(
+                f"{time.time():.3f} no session after {time.monotonic() - began:.3f} s: {error!r}"
+            )
             return
         assert client.response is not None
         self.acknowledged.append(client.response.headers["X-Kong-Request-Id"])

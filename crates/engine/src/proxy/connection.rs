@@ -123,16 +123,23 @@ impl Drop for Active<'_> {
     }
 }
 
+/// How much longer than an idle connection one may stay that has just been made, when the service ends: who connects
+/// is about to ask.
+const NEW_STAYS: u64 = 4;
+
 /// Until when a client may be silent.
 struct Due {
     at: Millis,
+    /// Nothing was asked on this connection yet.
+    first: bool,
     shortened: bool,
 }
 
 impl Due {
-    fn new(at: Millis) -> Self {
+    fn new(at: Millis, first: bool) -> Self {
         Self {
             at,
+            first,
             shortened: false,
         }
     }
@@ -144,6 +151,7 @@ impl Due {
             && let Some(quiet) = worker.quiet()
         {
             self.shortened = true;
+            let quiet = if self.first { NEW_STAYS * quiet } else { quiet };
             self.at = self.at.min(worker.timers.after(quiet));
         }
         self.at
@@ -172,7 +180,7 @@ impl Client<'_> {
         } else {
             timeouts.client_idle_ms
         };
-        let mut due = Due::new(self.worker.timers.after(timeout));
+        let mut due = Due::new(self.worker.timers.after(timeout), first);
         poll_fn(|context| match self.stream.poll_read_ready(context) {
             Poll::Ready(ready) => Poll::Ready(ready.is_ok()),
             Poll::Pending => {
@@ -187,7 +195,7 @@ impl Client<'_> {
     async fn await_head(&mut self, desk: &mut Desk) -> Awaited {
         let limits = &self.worker.head_limits;
         let timeout = self.worker.timeouts.client_header_ms;
-        let mut due = Due::new(self.worker.timers.after(timeout));
+        let mut due = Due::new(self.worker.timers.after(timeout), self.served == 0);
         let mut scan = Scan::default();
         poll_fn(|context| {
             loop {
