@@ -52,7 +52,7 @@ impl Noted {
                 7 if name.eq_ignore_ascii_case(b"referer") => {
                     // Its query may hold whatever another site's URLs do.
                     let end = memchr::memchr2(b'?', b'#', value).unwrap_or(value.len());
-                    referer = referer.or(Some(&value[..end]));
+                    referer = referer.or(Some(without_user(&value[..end])));
                 }
                 _ => {}
             }
@@ -104,7 +104,7 @@ impl Noted {
         self.part(AGENT)
     }
 
-    /// Where the client says it comes from, without a query.
+    /// Where the client says it comes from, without a query or a password; its path may have a secret.
     #[must_use]
     pub fn referer(&self) -> Option<&[u8]> {
         self.part(REFERER)
@@ -125,6 +125,14 @@ impl Noted {
             Version::Http2 => "HTTP/2.0",
         })
     }
+}
+
+/// A URL from behind its user name and password on, where it has any.
+fn without_user(url: &[u8]) -> &[u8] {
+    let authority = memchr::memmem::find(url, b"//").map_or(0, |slashes| slashes + 2);
+    let length = memchr::memchr(b'/', &url[authority..]).unwrap_or(url.len() - authority);
+    let at = memchr::memrchr(b'@', &url[authority..authority + length]);
+    at.map_or(url, |at| &url[authority + at + 1..])
 }
 
 /// How an exchange ended.

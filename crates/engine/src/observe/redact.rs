@@ -14,20 +14,23 @@ pub(crate) type Spelling = Box<[u8]>;
 const HIDDEN: &[u8] = b"***";
 
 /// Names that usually are secrets', alone or behind a dash: `key` is in `x_api_key`.
-const USUAL: [&[u8]; 15] = [
+const USUAL: [&[u8]; 8] = [
+    b"auth", b"code", b"jwt", b"key", b"pwd", b"session", b"sid", b"sig",
+];
+
+/// Ends of names that nothing but secrets have: `accessToken` has no dash, nor has the `jsessionid` of paths.
+const TELLING: [&[u8]; 13] = [
+    b"accesskey",
     b"apikey",
-    b"auth",
     b"authorization",
-    b"code",
     b"credential",
-    b"jwt",
-    b"key",
     b"passwd",
     b"password",
-    b"pwd",
+    b"privatekey",
     b"secret",
-    b"session",
-    b"sig",
+    b"secretkey",
+    b"session-id",
+    b"sessionid",
     b"signature",
     b"token",
 ];
@@ -160,7 +163,9 @@ fn is_secret(before: &[u8], configured: Option<&[Spelling]>, secrets: &Secrets) 
         })
     };
     let mut named = configured.iter().chain(&secrets.named);
-    named.any(|secret| ends_in(secret)) || USUAL.iter().any(|secret| ends_in(secret))
+    named.any(|secret| ends_in(secret))
+        || USUAL.iter().any(|secret| ends_in(secret))
+        || TELLING.iter().any(|secret| name.ends_with(secret))
 }
 
 /// The first byte that `text` stands for, and of how many bytes it is written; `%2541` stands for `A` too.
@@ -229,6 +234,12 @@ mod tests {
                 "access_token=***&password=***",
             ),
             ("extra=S3", "extra=***"),
+            (
+                "accessToken=S3&clientSecret=S3",
+                "accessToken=***&clientSecret=***",
+            ),
+            ("/a;jsessionid=S3", "/a;jsessionid=***"),
+            ("session_id=S3", "session_id=***"),
         ] {
             assert_eq!(
                 redacted(text, Some(&["my_id"]), &["extra"]),

@@ -166,7 +166,7 @@ fn is_token(byte: u8) -> bool {
 /// how content or answer are to be taken; and the gateway's own names. They were judged, or left out, in the head, and
 /// mustn't arrive behind the body. Spelt with `_` for `-` they are the same names to many an upstream.
 fn may_trail(name: &[u8]) -> bool {
-    const REFUSED: [&str; 44] = [
+    const REFUSED: [&str; 46] = [
         "age",
         "authorization",
         "cache-control",
@@ -199,6 +199,8 @@ fn may_trail(name: &[u8]) -> bool {
         "set-cookie2",
         "strict-transport-security",
         "te",
+        "traceparent",
+        "tracestate",
         "trailer",
         "transfer-encoding",
         "upgrade",
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn the_gateways_own_names_may_not_trail_however_they_are_spelt() {
         let wire =
-            b"0\r\nX_Consumer_ID: a\r\nx-real_ip: b\r\nx_kong-request_id: c\r\nX-Real: d\r\n\r\n";
+            b"0\r\nX_Consumer_ID: a\r\nx-real_ip: b\r\nx_kong-request_id: c\r\nTraceParent: t\r\nX-Real: d\r\n\r\n";
         let (_, trailers, _) = decode(wire, wire.len()).unwrap();
         assert_eq!(trailers, b"X-Real: d\r\n");
     }

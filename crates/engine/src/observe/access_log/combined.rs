@@ -9,8 +9,13 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// Appends the entry. `path` and `query` are free of secrets.
-pub(super) fn write(entry: &Entry<'_>, path: &[u8], query: Option<&[u8]>, out: &mut Vec<u8>) {
+/// Appends the entry. `path`, `query` and `referer` are free of secrets.
+pub(super) fn write(
+    entry: &Entry<'_>,
+    (path, query): (&[u8], Option<&[u8]>),
+    referer: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) {
     match entry.client {
         Some(client) => push_address(out, client),
         None => out.push(b'-'),
@@ -44,7 +49,7 @@ pub(super) fn write(entry: &Entry<'_>, path: &[u8], query: Option<&[u8]>, out: &
     push_number(out, entry.status.into());
     out.push(b' ');
     push_number(out, entry.bytes_out);
-    for (value, most) in [(noted.referer(), 300), (noted.agent(), 300)] {
+    for (value, most) in [(referer, 300), (noted.agent(), 300)] {
         out.extend_from_slice(b" \"");
         match value {
             None => out.push(b'-'),

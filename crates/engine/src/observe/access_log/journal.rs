@@ -14,6 +14,7 @@ pub struct Journal {
     log: Arc<AccessLog>,
     lines: Batches,
     redacted: Redacted,
+    referer: Redacted,
 }
 
 impl Journal {
@@ -24,6 +25,7 @@ impl Journal {
             log: Arc::clone(log),
             lines: Batches::new(&log.full, &log.figures),
             redacted: Redacted::default(),
+            referer: Redacted::default(),
         }
     }
 
@@ -35,7 +37,12 @@ impl Journal {
         let (path, query) = self.redacted.target(entry, &self.log.secrets);
         match self.log.format {
             Format::Json => json::write(entry, path, query, line),
-            Format::Combined => combined::write(entry, path, query, line),
+            Format::Combined => {
+                // A URL as well, with a path of its own.
+                let referer = entry.request.referer();
+                let referer = referer.map(|url| self.referer.text(entry, &self.log.secrets, url));
+                combined::write(entry, (path, query), referer, line);
+            }
         }
     }
 

@@ -16,20 +16,30 @@ use crate::phases::{AnswerKind, Now, RequestHead, Version};
 fn noted(target: (&[u8], Option<&[u8]>), method: &[u8], agent: &[u8]) -> Noted {
     let headers = [(&b"User-Agent"[..], agent), (b"Referer", agent)];
     let mut noted = Noted::default();
-    noted.take(&RequestHead {
+    noted.take(&head(target, method, &headers[..]));
+    noted
+}
+
+fn head<'a>(
+    target: (&'a [u8], Option<&'a [u8]>),
+    method: &'a [u8],
+    headers: Lines<'a>,
+) -> RequestHead<'a, Lines<'a>> {
+    RequestHead {
         method,
         path: target.0,
         query: target.1,
         host: None,
-        headers: &headers[..],
+        headers,
         version: Version::Http11,
         client: ([192, 0, 2, 7], 4000).into(),
         tls: false,
         server_name: None,
         port: 8000,
-    });
-    noted
+    }
 }
+
+type Lines<'a> = &'a [(&'a [u8], &'a [u8])];
 
 fn entry(noted: &Noted) -> Entry<'_> {
     Entry {
@@ -63,7 +73,10 @@ fn write(format: Format, noted: &Noted) -> Vec<u8> {
     let entry = entry(noted);
     match format {
         Format::Json => json::write(&entry, noted.path(), noted.query(), &mut line),
-        Format::Combined => combined::write(&entry, noted.path(), noted.query(), &mut line),
+        Format::Combined => {
+            let target = (noted.path(), noted.query());
+            combined::write(&entry, target, noted.referer(), &mut line);
+        }
     }
     line
 }
@@ -131,6 +144,29 @@ fn opened(path: Option<&std::path::Path>) -> (Arc<AccessLog>, Background) {
     };
     let (log, writer) = AccessLog::open(&options).unwrap();
     (Arc::new(log), writer)
+}
+
+#[test]
+fn a_referer_tells_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let (log, writer) = opened(Some(&path));
+    let mut journal = Journal::new(&log);
+    for referer in [
+        "https://me:S3@site.example/a?x=S3",
+        "//me:S3@x@site.example/a#S3",
+        "https://site.example/a;token=S3/b",
+    ] {
+        let headers = [(&b"Referer"[..], referer.as_bytes())];
+        let mut noted = Noted::default();
+        noted.take(&head((b"/", None), b"GET", &headers[..]));
+        journal.add(&entry(&noted));
+    }
+    drop((journal, log));
+    writer.finish();
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches("site.example/a").count(), 3, "{text}");
+    assert!(!text.contains("S3"), "{text}");
 }
 
 fn lines(path: &std::path::Path) -> usize {

@@ -1,6 +1,6 @@
 //! What the thread does that writes.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,12 @@ fn tell(fails: &mut bool, done: &io::Result<()>) {
     if let Err(error) = done
         && !*fails
     {
-        eprintln!("tollway: the access log can't be written, lines are dropped: {error}");
+        // Where nobody reads that either, this thread goes on nevertheless: eprintln! would end it.
+        let mut stderr = io::stderr();
+        let _ = writeln!(
+            stderr,
+            "tollway: the access log can't be written, lines are dropped: {error}"
+        );
     }
     *fails = done.is_err();
 }

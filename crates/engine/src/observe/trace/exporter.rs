@@ -1,6 +1,6 @@
 //! What the thread does that sends spans.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::sleep;
@@ -80,7 +80,10 @@ impl Exporter {
             && !self.fails
         {
             let collector = self.collector.name();
-            eprintln!(
+            // Where nobody reads that either, this thread goes on nevertheless: eprintln! would end it.
+            let mut stderr = io::stderr();
+            let _ = writeln!(
+                stderr,
                 "tollway: the collector at {collector} takes no traces, spans are dropped: {problem}"
             );
         }
