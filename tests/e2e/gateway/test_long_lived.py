@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -23,6 +24,7 @@ from tests.e2e.gateway.test_gateway_process import CONSUMER, KEY, base, events, 
 from tests.support.control_stub import ControlStub
 from tests.support.gateway_process import GatewayProcess, eventually
 from tollway import _native
+from tollway.app.default_certificate import default_certificate
 
 MIB = 1 << 20
 
@@ -59,9 +61,15 @@ def gateway_to(folder: Path, port: int, **options: Any) -> Iterator[GatewayProce
         control.close()
 
 
-def websocket(gateway: GatewayProcess, path: str, **headers: str) -> AbstractContextManager[ClientConnection]:
+def websocket(
+    gateway: GatewayProcess, path: str, *, authority: str | None = None, **headers: str
+) -> AbstractContextManager[ClientConnection]:
+    """Connect; over TLS where an authority is given (PEM), which the gateway's certificate must be by."""
+    context = None if authority is None else ssl.create_default_context(cadata=authority)
     return connect(
-        f"ws://127.0.0.1:{gateway.port}{path}",
+        f"{'ws' if context is None else 'wss'}://127.0.0.1:{gateway.port}{path}",
+        ssl=context,
+        server_hostname=None if context is None else "localhost",
         additional_headers=headers,
         subprotocols=[Subprotocol("chat")],
         max_size=8 * MIB,
@@ -80,11 +88,16 @@ def _finished(folder: Path, gateway: GatewayProcess) -> list[_native.LogEvent]:
     return events(folder)
 
 
-def test_websocket_messages_pass_whole_and_the_bytes_are_billed(tmp_path: Path, sockets: int) -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_websocket_messages_pass_whole_and_the_bytes_are_billed(
+    tmp_path: Path, sockets: int, *, tls: bool
+) -> None:
     large = bytes(range(256)) * (3 * MIB // 256)
     access = tmp_path / "access.log"
-    with gateway_to(tmp_path, sockets, access_log={"path": str(access), "format": "json"}) as gateway:
-        with websocket(gateway, "/api", apikey=KEY) as client:
+    log_to = {"path": str(access), "format": "json"}
+    with gateway_to(tmp_path, sockets, tls=tls, access_log=log_to) as gateway:
+        authority = default_certificate(tmp_path).cert if tls else None
+        with websocket(gateway, "/api", authority=authority, apikey=KEY) as client:
             assert client.subprotocol == "chat"
             for message in ("hello", "äöü", b"\x00\xff", large):
                 client.send(message)
