@@ -171,8 +171,8 @@ def test_a_deadline_ends_the_call_at_both_ends(tmp_path: Path) -> None:
         stream.cancel()
         assert echo.cancelled.wait(20)
         ended = _finished(tmp_path, gateway)
-    # The server knows the deadline too. Where the client was first there is no answer, and nothing to note; else
-    # the server has said it, whether or not the client was still there.
+    # The server knows the deadline too. Where the client was first there is no answer, and nothing to note;
+    # else the server has said it, whether or not the client was still there.
     told = {
         how: count for how, count in ended.items() if how[0] != grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
     }
